@@ -1,0 +1,39 @@
+# Two commands: `make study` sets everything up and runs the main job, `make test` sets everything up and runs the tests.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: study test smoke lint types gate clean-runs
+
+study: $(INSTALLED)
+	$(BIN)/husai run studies/toy.toml --out runs/toy
+	$(BIN)/husai audit runs/toy
+	$(BIN)/husai gate runs/toy --policy toy
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+smoke: $(INSTALLED)
+	$(BIN)/husai --version
+	$(BIN)/husai plugins
+	$(BIN)/husai run studies/toy.toml --plan
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+# What a release pipeline does: the committed bundle is audited and judged, and the exit code decides.
+gate: $(INSTALLED)
+	$(BIN)/husai audit evidence/toy
+	$(BIN)/husai gate evidence/toy --policy toy
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "HUSAI needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,report,dev]'
+	touch $@

@@ -1,0 +1,40 @@
+"""HUSAI: decides whether a sparse autoencoder may be released, in a way a stranger can check."""
+
+from husai_core.benchmark import Benchmark, Task
+from husai_core.control import Control
+from husai_core.errors import EvaluationError, ExitCode, HusaiError, InvalidEvidence, UsageError
+from husai_core.evidence import Measurement, Observation
+from husai_core.hookspecs import hookimpl
+from husai_core.metric import CoderMetric, Metric, MetricCard, PairMetric, Reconstruction, StreamMetric
+from husai_core.model import Check, Corpus, Model
+from husai_core.sae import Architecture, Batch, Coder, Dims, Traits
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Architecture",
+    "Batch",
+    "Benchmark",
+    "Check",
+    "Coder",
+    "CoderMetric",
+    "Control",
+    "Corpus",
+    "Dims",
+    "EvaluationError",
+    "ExitCode",
+    "HusaiError",
+    "InvalidEvidence",
+    "Measurement",
+    "Metric",
+    "MetricCard",
+    "Model",
+    "Observation",
+    "PairMetric",
+    "Reconstruction",
+    "StreamMetric",
+    "Task",
+    "Traits",
+    "UsageError",
+    "hookimpl",
+]

@@ -1,0 +1,50 @@
+"""Benchmarks: measure a group of subjects in one pass and yield raw observations."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from husai_core.evidence import Measurement
+from husai_core.metric import Metric
+from husai_core.model import Progress
+from husai_core.sae import Coder
+from husai_core.site import Site
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+M = TypeVar("M", bound=Metric)
+
+
+@dataclass(frozen=True)
+class Task:
+    """All a benchmark may look at: the coders at one site by condition, held-out rows, metrics, its settings."""
+
+    site: Site
+    conditions: Mapping[str, Sequence[Coder]]
+    test_in: Tensor  # (rows, d_in), held out from training
+    test_out: Tensor  # (rows, d_out)
+    metrics: Sequence[Metric]
+    settings: Any
+    progress: Progress
+
+    def metrics_of_kind(self, kind: type[M]) -> list[M]:
+        """The installed metrics of one kind, in the order of their names."""
+        return [m for m in self.metrics if isinstance(m, kind)]
+
+
+class Benchmark(ABC):
+    """Measures every condition it is handed, in one pass over model and data."""
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    summary: ClassVar[str]
+    requires: ClassVar[Sequence[str]] = ("torch",)
+    Settings: ClassVar[type]
+
+    @abstractmethod
+    def measure(self, task: Task) -> Iterator[Measurement]:
+        """One measurement per condition, metric and setting; each observation a finite value of one unit."""

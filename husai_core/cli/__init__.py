@@ -1,0 +1,92 @@
+"""The command line: one small module per subcommand, loaded only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+import husai_core
+from husai_core.errors import ExitCode, HusaiError, did_you_mean, one_line
+
+COMMANDS = {
+    "run": "Run a study and write its evidence bundle.",
+    "gate": "Judge a bundle by a policy; the exit code is the verdict.",
+    "audit": "Check that a bundle is whole, consistent and untampered.",
+    "explain": "Say in plain words why a rule has its status.",
+    "show": "Say what is in a bundle.",
+    "plugins": "List every plugin with its origin, version and status.",
+    "schema": "Show a schema, or check a file against one.",
+    "completion": "Print the shell completion script.",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"husai_core.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"no command '{args[0]}'; {did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(husai_core.__version__, prog_name="husai")
+def cli() -> None:
+    """HUSAI decides whether a sparse autoencoder may be released.
+
+    Exit codes: 0 released or done, 2 not released, 3 evidence invalid, 4 error, 5 nothing evaluated, 64 usage.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; every error is one line."""
+    try:
+        code: Any = cli.main(arguments, prog_name="husai", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except click.UsageError as error:
+        place = error.ctx.command_path if error.ctx else "husai"
+        help_hint = f"see '{place} --help'"
+        return _fail(f"{place}: {one_line(error.format_message())} ({help_hint})", ExitCode.USAGE)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted; what was finished is kept, the same command goes on from there", ExitCode.INTERRUPTED)
+    except HusaiError as error:
+        return _fail(one_line(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.ERROR
+    except Exception as error:
+        if os.environ.get("HUSAI_TRACEBACK"):
+            raise
+        text = f"internal error: {type(error).__name__}: {error} (set HUSAI_TRACEBACK=1 to see where, and report it)"
+        return _fail(one_line(text), ExitCode.ERROR)
+
+
+def _fail(text: str, code: int) -> int:
+    click.echo(f"husai: {text}", err=True)
+    return int(code)

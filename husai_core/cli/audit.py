@@ -1,0 +1,20 @@
+"""`husai audit`: is a bundle whole, consistent and untampered?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("audit")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(bundle: Path, form: str) -> int:
+    """Check BUNDLE: manifest, digests, schemas, finite numbers, identity of subjects, recomputed values and views."""
+    from husai_gates.pipeline import audit_folder
+    from husai_gates.reporters.findings import AUDIT_REPORTERS
+
+    report = audit_folder(bundle)
+    click.echo(AUDIT_REPORTERS[form](report))
+    return int(report.exit_code)

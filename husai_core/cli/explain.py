@@ -1,0 +1,19 @@
+"""`husai explain`: why a rule has its status, in plain words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("explain")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("rule", required=False)
+@click.option("--policy", required=True, help="A policy file, or the name of a shipped policy.")
+def command(bundle: Path, rule: str | None, policy: str) -> None:
+    """Say why RULE (or every rule) of a policy has its status on BUNDLE, and what would change it."""
+    from husai_gates.explain import explain
+    from husai_gates.pipeline import gate
+
+    click.echo(explain(gate(bundle, policy), rule))

@@ -1,0 +1,30 @@
+"""`husai gate`: judge a bundle by a policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("gate")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--policy", required=True, help="A policy file, or the name of a shipped policy.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "markdown", "github"]), default="text", show_default=True
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write there instead of to standard output.")
+def command(bundle: Path, policy: str, form: str, out: Path | None) -> int:
+    """Judge BUNDLE by a policy. Exit code 0 means released; anything else does not."""
+    from husai_gates.pipeline import gate
+    from husai_gates.reporters import REPORTERS
+
+    decision = gate(bundle, policy)
+    text = REPORTERS[form](decision)
+    if out:
+        from husai_core.cli.output import write_new
+
+        write_new(out, text)
+    else:
+        click.echo(text)
+    return int(decision.exit_code)

@@ -1,0 +1,99 @@
+"""`husai run`: a study file becomes an evidence bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from husai_core.errors import ExitCode
+
+DEFAULT_CACHE = Path(".husai/cache")
+
+
+@click.command("run")
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Bundle folder to write [default: runs/NAME].")
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_CACHE,
+    show_default=True,
+    envvar="HUSAI_CACHE",
+    help="Where finished work is kept.",
+)
+@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores].")
+@click.option("--plan", "plan_only", is_flag=True, help="Check the study and list the work, but do nothing.")
+def command(study: Path, out: Path | None, cache: Path, threads: int | None, plan_only: bool) -> int:
+    """Run STUDY and write its bundle. Interrupted or killed, the same command goes on where it stopped."""
+    from husai_core.cli.listeners import choose_listener
+    from husai_core.engine import make_plan, run_plan
+    from husai_core.engine.cache import Cache
+    from husai_core.engine.environment import default_threads
+    from husai_core.plugins import PluginTable
+    from husai_core.study import load_study
+
+    parsed = load_study(study)
+    policy = _policy(parsed.policy, study)
+    plan = make_plan(parsed, PluginTable())
+    if plan_only:
+        click.echo(_listing(plan))
+        return ExitCode.RELEASED
+    target = out or Path("runs") / parsed.name
+    with choose_listener() as listener:
+        fresh = run_plan(
+            plan, target, Cache(cache), listener, threads or default_threads(), policy, lambda f: _views(f, policy)
+        )
+    click.echo(f"bundle: {target}" + ("" if fresh else " (was there already, with the same evidence)"))
+    return _summary(target)
+
+
+def _policy(named: str | None, study: Path) -> tuple[str, bytes] | None:
+    """The file name and bytes of the policy that a study names: a file beside it, or a shipped policy."""
+    if named is None:
+        return None
+    from husai_gates import policies, policy
+
+    beside = study.parent / named
+    raw, place = policies.find(str(beside) if beside.is_file() else named)
+    policy.load(raw, place)  # a policy with a mistake in it is found before the training, not after
+    return Path(place).name, raw
+
+
+def _views(files: Mapping[str, bytes], policy: tuple[str, bytes] | None) -> dict[str, bytes]:
+    from husai_gates.views import make_views
+
+    return make_views(files)
+
+
+def _listing(plan: object) -> str:
+    from husai_core.engine.plan import Plan
+
+    assert isinstance(plan, Plan)
+    seeds = ", ".join(str(s) for s in plan.study.seeds)
+    lines = [f"study {plan.study.name}: {plan.study.question}", f"seeds: {seeds}"]
+    lines += [f"site {s.name}: {s.model.plugin.name} at {s.hook_in}" for s in plan.sites]
+    lines += [
+        f"{c.role} {c.name}: {c.architecture.plugin.name}, d_sae {c.d_sae}, {c.recipe.steps} steps of {c.recipe.batch_size}"
+        for c in plan.conditions
+    ]
+    lines += [f"control {c.plugin.name} of each condition" for c in plan.controls]
+    lines += [f"benchmark {b.plugin.name}" for b in plan.benchmarks]
+    return "\n".join(lines)
+
+
+def _summary(bundle: Path) -> int:
+    """Point at what was written; a benchmark that failed makes the run fail."""
+    from husai_core import strict_json
+
+    failed = []
+    for path in sorted((bundle / "evidence").glob("*.json")):
+        outcome = strict_json.parse(path.read_bytes(), str(path))["outcome"]
+        if outcome["status"] == "failed":
+            failed.append(f"{path}: {outcome['reason']}")
+    if (bundle / "report.md").exists():
+        click.echo(f"report: {bundle / 'report.md'}")
+    for line in failed:
+        click.echo(f"failed: {line}", err=True)
+    return ExitCode.ERROR if failed else ExitCode.RELEASED

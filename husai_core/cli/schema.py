@@ -1,0 +1,78 @@
+"""`husai schema`: the form of every document, and whether a file has it."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from husai_core.errors import ExitCode, UsageError, did_you_mean
+
+
+@click.group("schema")
+def command() -> None:
+    """Show a schema, or check a file against the one it names."""
+
+
+@command.command("list")
+def list_names() -> None:
+    """Name every schema with what it describes."""
+    import husai_schemas
+
+    for name in husai_schemas.NAMES:
+        click.echo(f"{name:<12}{husai_schemas.load(name)['description']}")
+
+
+@command.command("show")
+@click.argument("name")
+def show(name: str) -> None:
+    """Print the JSON Schema called NAME."""
+    import husai_schemas
+
+    if name not in husai_schemas.NAMES:
+        raise UsageError("husai schema show", f"no schema '{name}'", did_you_mean(name, husai_schemas.NAMES))
+    click.echo(json.dumps(husai_schemas.load(name), indent=2))
+
+
+@command.command("check")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def check(files: tuple[Path, ...]) -> int:
+    """Check FILES (JSON or TOML) against the schema that each names under the key 'schema'."""
+    broken = False
+    for path in files:
+        for line in _problems(path):
+            broken = True
+            click.echo(line, err=True)
+    if not broken:
+        click.echo(f"{len(files)} valid")
+    return ExitCode.INVALID if broken else ExitCode.RELEASED
+
+
+def _problems(path: Path) -> list[str]:
+    import husai_schemas
+
+    document = _read(path)
+    named = document.get("schema") if isinstance(document, dict) else None
+    name = str(named).removeprefix("husai:").partition("/")[0]
+    if named is None or name not in husai_schemas.NAMES:
+        known = did_you_mean(name, husai_schemas.NAMES)
+        return [f"{path}: EV-SCHEMA the key 'schema' names no schema of HUSAI ({known})"]
+    return [f"{path} {problem.path}: {problem.rule}" for problem in husai_schemas.problems(name, document)]
+
+
+def _read(path: Path) -> Any:
+    from husai_core import strict_json
+
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UsageError(str(path), f"cannot be read: {error.strerror}") from None
+    if path.suffix != ".toml":
+        return strict_json.parse(raw, str(path))
+    try:
+        return tomllib.loads(raw.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(str(path), f"not TOML: {error}") from None

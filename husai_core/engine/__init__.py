@@ -1,0 +1,6 @@
+"""A study becomes a plan; the plan is run, resumed, cached, and written down as a bundle."""
+
+from husai_core.engine.plan import Plan, make_plan
+from husai_core.engine.run import Listener, run_plan
+
+__all__ = ["Listener", "Plan", "make_plan", "run_plan"]

@@ -1,0 +1,121 @@
+"""Benchmarks run: measurements checked as they arrive, and a failure recorded as a failure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from husai_core import strict_json
+from husai_core.benchmark import Task
+from husai_core.engine.coders import ReadyCondition
+from husai_core.engine.plan import Chosen
+from husai_core.engine.sites import Perform, ReadySite
+from husai_core.errors import EvaluationError, HusaiError, one_line
+from husai_core.evidence import Measurement, Outcome, evidence_document
+from husai_core.metric import MetricCard
+from husai_core.model import Progress
+from husai_core.plugins import Plugin
+from husai_core.site import Site
+
+DOCUMENT = "evidence.json"
+
+
+def measure(
+    benchmark: Chosen,
+    site: ReadySite,
+    conditions: Sequence[ReadyCondition],
+    metrics: Sequence[Plugin],
+    perform: Perform,
+) -> tuple[bytes, Outcome]:
+    """The evidence of one benchmark at one site. What failed is written down, not cached: the next run tries again."""
+    cards = {plugin.name: plugin.item.card for plugin in metrics}
+    key = {
+        "work": "benchmark",
+        "benchmark": benchmark.describe(),
+        "site": site.digest,
+        "conditions": [dict(c.key) for c in conditions],
+        "subjects": [s.to_json() for c in conditions for s in c.subjects],
+        "metrics": [plugin.origin().to_json() for plugin in metrics],
+    }
+
+    def work(folder: Path, progress: Progress) -> None:
+        task = Task(
+            site=_public_site(site),
+            conditions={c.name: c.coders for c in conditions},
+            test_in=site.rows("test"),
+            test_out=site.rows("test", target=True),
+            metrics=[plugin.item for plugin in metrics],
+            settings=benchmark.settings,
+            progress=progress,
+        )
+        found = []
+        for measurement in benchmark.item.measure(task):
+            refuse_unsound(measurement, cards, task.conditions)
+            found.append(measurement)
+        if not found:
+            raise EvaluationError(f"benchmark {benchmark.plugin.name}", "it yielded no measurement")
+        (folder / DOCUMENT).write_bytes(_document(Outcome("completed"), found))
+
+    def _document(outcome: Outcome, found: Sequence[Measurement]) -> bytes:
+        ordered = sorted(found, key=lambda m: (m.condition, m.metric, sorted(m.setting.items())))
+        document = evidence_document(
+            benchmark=benchmark.plugin.origin(),
+            settings=benchmark.describe()["settings"],
+            site={"name": site.planned.name, "digest": site.digest},
+            data=site.test_sources,
+            subjects=[
+                {"name": s.name, "digest": strict_json.digest(strict_json.encode(s.to_json()))}
+                for c in conditions
+                for s in c.subjects
+            ],
+            outcome=outcome,
+            measurements=ordered,
+            cards=cards,
+        )
+        return strict_json.encode(document)
+
+    try:
+        folder = perform(f"{benchmark.plugin.name} at {site.planned.name}", key, work)
+    except Exception as error:
+        next_step = error.next_step if isinstance(error, HusaiError) else ""
+        reason = one_line(error if isinstance(error, HusaiError) else f"{type(error).__name__}: {error}")
+        failed = Outcome("failed", reason, next_step)
+        return _document(failed, []), failed
+    return (folder / DOCUMENT).read_bytes(), Outcome("completed")
+
+
+def refuse_unsound(
+    measurement: Measurement, cards: Mapping[str, MetricCard], conditions: Mapping[str, Any]
+) -> None:
+    """An error when a benchmark yields what evidence may not hold."""
+    place = f"measurement {measurement.metric} of {measurement.condition}"
+    card = cards.get(measurement.metric)
+    if card is None:
+        raise EvaluationError(place, "no metric of that name is installed")
+    if measurement.condition not in conditions:
+        raise EvaluationError(place, "the benchmark was not handed that condition")
+    if not measurement.observations:
+        raise EvaluationError(place, "no observations; a summary alone is not evidence")
+    units = [o.seeds for o in measurement.observations]
+    if len(set(units)) != len(units):
+        raise EvaluationError(place, "a unit was observed twice")
+    for observation in measurement.observations:
+        if not math.isfinite(observation.value):
+            raise EvaluationError(f"{place}, seeds {observation.seeds}", f"the value is {observation.value}")
+        if not card.allows(observation.value):
+            bounds = f"[{card.low}, {card.high}]"
+            raise EvaluationError(f"{place}, seeds {observation.seeds}", f"{observation.value} is outside {bounds}")
+
+
+def _public_site(site: ReadySite) -> Site:
+    planned = site.planned
+    return Site(
+        name=planned.name,
+        model=planned.model.plugin.name,
+        hook_in=planned.hook_in,
+        hook_out=planned.hook_out,
+        model_seed=planned.model_seed,
+        settings=planned.model.describe()["settings"],
+    )

@@ -1,0 +1,138 @@
+"""The run: work in order, each piece once, and one bundle at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from husai_core import bundle, interchange, strict_json
+from husai_core.engine.cache import Cache, key_of
+from husai_core.engine.coders import ReadyCondition, make_control, train_condition
+from husai_core.engine.environment import deterministic
+from husai_core.engine.measuring import measure
+from husai_core.engine.plan import Plan
+from husai_core.engine.sites import ReadySite, Work, prepare_site
+from husai_core.errors import UsageError
+from husai_core.provenance import now, provenance
+
+Files = dict[str, bytes]
+Views = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
+
+
+class Listener(Protocol):
+    """Who is told how the work goes."""
+
+    def start(self, label: str, number: int, total: int) -> None: ...
+
+    def progress(self, fraction: float, note: str) -> None: ...
+
+    def finish(self, label: str, *, cached: bool, seconds: float) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+
+def run_plan(
+    plan: Plan, out: Path, cache: Cache, listener: Listener, threads: int, policy: tuple[str, bytes] | None, views: Views
+) -> bool:
+    """Run a plan and write its bundle to `out`; False when the very same bundle already stands there.
+
+    Killed at any moment, the same call goes on from the last finished piece of work. `views` makes the files that
+    are derived from the others (decision, report, plots).
+    """
+    _refuse_other_bundle(out, plan.study.raw)
+    started = now()
+    with deterministic(threads) as environment:
+        files = _Run(plan, cache, listener, environment).files()
+    files["study.toml"] = plan.study.raw
+    if policy:
+        files[f"policy/{policy[0]}"] = policy[1]
+    study_folder = Path(plan.study.place).resolve().parent
+    files[bundle.PROVENANCE] = strict_json.encode(provenance(started, study_folder, threads))
+    if (out / bundle.MANIFEST).exists():
+        _refuse_other_content(out, files)
+        return False
+    files.update(views(files))
+    bundle.write(files, out)
+    return True
+
+
+class _Run:
+    def __init__(self, plan: Plan, cache: Cache, listener: Listener, environment: Mapping[str, Any]) -> None:
+        self.plan, self.cache, self.listener, self.environment = plan, cache, listener, environment
+        self.number = 0
+        conditions = len(plan.conditions)
+        self.total = len(plan.sites) * (2 + len(plan.benchmarks)) + conditions * (1 + len(plan.controls))
+
+    def files(self) -> Files:
+        """Everything a bundle says about the study, by path."""
+        files: Files = {}
+        for planned in self.plan.sites:
+            site = prepare_site(planned, self.perform)
+            files[f"sites/{planned.name}.json"] = site.document
+            conditions = self._conditions_at(site)
+            for benchmark in self.plan.benchmarks:
+                name = f"evidence/{benchmark.plugin.name}.{planned.name}.json"
+                files[name], outcome = measure(benchmark, site, conditions, self.plan.metrics, self.perform)
+                if outcome.status == "failed":
+                    self.listener.warn(f"{name}: the benchmark failed: {outcome.reason}")
+            for condition in conditions:
+                files.update(self._describe(condition))
+        return files
+
+    def perform(self, label: str, depends_on: Any, work: Work) -> Path:
+        """The folder of a piece of work: from the cache when it is there and intact, else done now."""
+        key = key_of({"depends_on": depends_on, "environment": dict(self.environment)})
+        self.number += 1
+        self.listener.start(label, self.number, self.total)
+        begin = time.monotonic()
+        folder = self.cache.find(key)
+        for corrupt in self.cache.set_aside:
+            self.listener.warn(f"{corrupt}: a cached result had changed on disk; set aside there, and done again")
+        self.cache.set_aside.clear()
+        cached = folder is not None
+        if folder is None:
+            with self.cache.writing(key) as partial:
+                work(partial, self.listener.progress)
+            folder = self.cache.find(key)
+            assert folder is not None, "an entry that was just written is not there"
+        self.listener.finish(label, cached=cached, seconds=time.monotonic() - begin)
+        return folder
+
+    def _conditions_at(self, site: ReadySite) -> list[ReadyCondition]:
+        found = []
+        for planned in self.plan.conditions_at(site.planned):
+            trained = train_condition(planned, self.plan.study.seeds, site, self.perform)
+            found.append(trained)
+            for control in self.plan.controls:
+                found.append(make_control(control, trained, planned, site, self.perform))
+        return found
+
+    def _describe(self, condition: ReadyCondition) -> Files:
+        files: Files = {}
+        for subject in condition.subjects:
+            files[f"subjects/{subject.name}.json"] = strict_json.encode(subject.to_json())
+            if self.plan.study.keep_weights:
+                for name in (interchange.CONFIG_FILE, interchange.WEIGHTS_FILE):
+                    raw = (condition.folder / f"s{subject.seed}" / name).read_bytes()
+                    files[f"weights/{subject.name}/{name}"] = raw
+        return files
+
+
+def _refuse_other_bundle(out: Path, study: bytes) -> None:
+    """Say at once, and not after the training, that the output folder is taken."""
+    if not out.exists():
+        return
+    kept = out / "study.toml"
+    if not (out / bundle.MANIFEST).exists() or not kept.exists():
+        raise UsageError(str(out), "is there already and is no complete bundle", "choose another --out")
+    if kept.read_bytes() != study:
+        raise UsageError(str(out), "holds the bundle of another study", "choose another --out")
+
+
+def _refuse_other_content(out: Path, files: Mapping[str, bytes]) -> None:
+    digests = {path: strict_json.digest(raw) for path, raw in files.items()}
+    kept = strict_json.parse((out / bundle.MANIFEST).read_bytes(), bundle.MANIFEST)
+    if kept.get("content_digest") != bundle.content_digest(digests):
+        raise UsageError(str(out), "holds a bundle whose evidence differs from this run's", "choose another --out")

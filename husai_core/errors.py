@@ -1,0 +1,62 @@
+"""Errors a person can act on: the place, the rule, the next step, and the exit code that goes with them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What every `husai` command says to the shell; the only list of them."""
+
+    RELEASED = 0
+    NOT_RELEASED = 2
+    INVALID = 3
+    ERROR = 4
+    NOTHING_EVALUATED = 5
+    USAGE = 64
+    INTERRUPTED = 130
+
+
+class HusaiError(Exception):
+    """A mistake outside this code. Its text is one line: `place: rule (next step)`."""
+
+    exit_code = ExitCode.ERROR
+
+    def __init__(self, place: str, rule: str, next_step: str = "") -> None:
+        self.place, self.rule, self.next_step = place, rule, next_step
+        super().__init__(f"{place}: {rule}" + (f" ({next_step})" if next_step else ""))
+
+
+class UsageError(HusaiError):
+    """The command line, the study, the policy or the choice of plugin is wrong."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InvalidEvidence(HusaiError):
+    """A bundle or a document in it cannot be believed. `code` is the stable finding code."""
+
+    exit_code = ExitCode.INVALID
+
+    def __init__(self, code: str, place: str, rule: str, next_step: str = "") -> None:
+        self.code = code
+        super().__init__(place, rule, next_step)
+
+
+class EvaluationError(HusaiError):
+    """A model, a training run or a benchmark broke while it was running."""
+
+
+def one_line(value: object) -> str:
+    """Text fit for a single line of a terminal or a log: no control characters, no line breaks."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """The next step after a failed look-up: the near miss, then everything that exists."""
+    names = sorted(known)
+    near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
+    listing = "known: " + ", ".join(names) if names else "none exist"
+    return f"did you mean '{near[0]}'? {listing}" if near else listing

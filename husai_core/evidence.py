@@ -1,0 +1,168 @@
+"""Evidence: what was seen. Observations with their units, never means, intervals or verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from husai_core.metric import MetricCard
+
+EVIDENCE_SCHEMA = "husai:evidence/v1"
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One finite value of one independent unit: a seed, or a pair of seeds."""
+
+    seeds: tuple[int, ...]
+    value: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {"seeds": list(self.seeds), "value": self.value}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Observation:
+        return cls(tuple(data["seeds"]), float(data["value"]))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A metric of one condition (all seeds of one architecture and settings at one site)."""
+
+    metric: str
+    condition: str
+    observations: tuple[Observation, ...]
+    setting: Mapping[str, Scalar] = field(default_factory=dict)
+    chance: float | None = None
+
+    def to_json(self, card: MetricCard) -> dict[str, Any]:
+        data: dict[str, Any] = {
+            "metric": card.to_json(),
+            "condition": self.condition,
+            "setting": dict(self.setting),
+            "observations": [o.to_json() for o in self.observations],
+        }
+        if self.chance is not None:
+            data["chance"] = self.chance
+        return data
+
+
+@dataclass(frozen=True)
+class RecordedMeasurement:
+    """A measurement as read back, with the card it travelled with and what its producer stated about it, if anything."""
+
+    card: MetricCard
+    condition: str
+    setting: Mapping[str, Scalar]
+    observations: tuple[Observation, ...]
+    chance: float | None
+    stated: Mapping[str, float]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RecordedMeasurement:
+        return cls(
+            card=MetricCard.from_json(data["metric"]),
+            condition=data["condition"],
+            setting=data["setting"],
+            observations=tuple(Observation.from_json(o) for o in data["observations"]),
+            chance=data.get("chance"),
+            stated=data.get("stated", {}),
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Whether a benchmark completed, and the reason and way out when it did not."""
+
+    status: Literal["completed", "skipped", "failed"]
+    reason: str = ""
+    next_step: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        if self.status == "completed":
+            return {"status": self.status}
+        return {"status": self.status, "reason": self.reason, "next_step": self.next_step}
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Rows that were looked at, by digest."""
+
+    name: str
+    digest: str
+    rows: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "digest": self.digest, "rows": self.rows}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Which plugin, from which distribution and source text, produced something."""
+
+    name: str
+    version: str
+    distribution: str
+    source: str  # sha256 of the plugin's module
+
+    def to_json(self) -> dict[str, str]:
+        return {
+            "name": self.name,
+            "version": self.version,
+            "distribution": self.distribution,
+            "source": self.source,
+        }
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One benchmark at one site: who was measured, on what data, with which settings, and what came out."""
+
+    benchmark: Origin
+    settings: Mapping[str, Any]
+    site: str
+    site_digest: str
+    data: tuple[DataSource, ...]
+    subjects: Mapping[str, str]  # subject name -> digest of its document
+    outcome: Outcome
+    measurements: tuple[RecordedMeasurement, ...]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Evidence:
+        return cls(
+            benchmark=Origin(**data["benchmark"]),
+            settings=data["settings"],
+            site=data["site"]["name"],
+            site_digest=data["site"]["digest"],
+            data=tuple(DataSource(**d) for d in data["data"]),
+            subjects={s["name"]: s["digest"] for s in data["subjects"]},
+            outcome=Outcome(**data["outcome"]),
+            measurements=tuple(RecordedMeasurement.from_json(m) for m in data["measurements"]),
+        )
+
+
+def evidence_document(
+    *,
+    benchmark: Origin,
+    settings: Mapping[str, Any],
+    site: Mapping[str, str],
+    data: Sequence[DataSource],
+    subjects: Sequence[Mapping[str, str]],
+    outcome: Outcome,
+    measurements: Sequence[Measurement],
+    cards: Mapping[str, MetricCard],
+) -> dict[str, Any]:
+    """The JSON document of one benchmark at one site."""
+    return {
+        "schema": EVIDENCE_SCHEMA,
+        "benchmark": benchmark.to_json(),
+        "settings": dict(settings),
+        "site": dict(site),
+        "data": [d.to_json() for d in data],
+        "subjects": [dict(s) for s in subjects],
+        "outcome": outcome.to_json(),
+        "measurements": [m.to_json(cards[m.metric]) for m in measurements],
+    }

@@ -1,0 +1,109 @@
+"""Metrics: a named quantity with unit, direction, bounds, chance level and definition version."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from husai_core.sae import Coder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Direction = Literal["higher", "lower", "neither"]
+
+
+@dataclass(frozen=True)
+class MetricCard:
+    """What a reader must know to understand a number; it travels with every measurement."""
+
+    name: str
+    version: str
+    unit: str
+    direction: Direction
+    definition: str
+    low: float | None = None
+    high: float | None = None
+    continuous: bool = True
+
+    def allows(self, value: float) -> bool:
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "version": self.version,
+            "unit": self.unit,
+            "direction": self.direction,
+            "definition": self.definition,
+            "bounds": [self.low, self.high],
+            "continuous": self.continuous,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> MetricCard:
+        fields = {k: data[k] for k in ("name", "version", "unit", "direction", "definition", "continuous")}
+        low, high = data["bounds"]
+        return cls(**fields, low=low, high=high)
+
+
+class Metric(ABC):
+    """What every metric declares; a concrete one is a StreamMetric, a PairMetric or a CoderMetric."""
+
+    card: ClassVar[MetricCard]
+    requires: ClassVar[Sequence[str]] = ("torch",)
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    @property
+    def version(self) -> str:
+        return self.card.version
+
+    @property
+    def summary(self) -> str:
+        return self.card.definition
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A slice of test rows seen through one coder."""
+
+    target: Tensor  # (B, d_out)
+    latents: Tensor  # (B, d_sae)
+    output: Tensor  # (B, d_out)
+
+
+class StreamMetric(Metric):
+    """A quantity accumulated over slices of rows, so that no benchmark holds rows x d_sae at once."""
+
+    @abstractmethod
+    def update(self, state: Any, batch: Reconstruction) -> Any:
+        """The state after one more slice; `state` is None before the first. Accumulate in float64."""
+
+    @abstractmethod
+    def finish(self, state: Any) -> float:
+        """The value over all slices."""
+
+
+class PairMetric(Metric):
+    """A quantity of two dictionaries of unit-norm or unnormalised rows (features, d_out)."""
+
+    @abstractmethod
+    def compare(self, first: Tensor, second: Tensor) -> float:
+        """The value for two dictionaries; symmetric."""
+
+    def chance(self, features: int, dimensions: int) -> float | None:
+        """Expectation for two independent sets of random directions, where it is known."""
+        return None
+
+
+class CoderMetric(Metric):
+    """A quantity of one coder's weights alone."""
+
+    @abstractmethod
+    def of(self, coder: Coder) -> float:
+        """The value for this coder."""

@@ -1,0 +1,192 @@
+"""The plugin table: entry points loaded one by one, checked, indexed by kind and name, and explained when they fail."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import pluggy
+
+from husai_core import hookspecs, strict_json
+from husai_core.errors import UsageError, did_you_mean
+from husai_core.evidence import Origin
+
+GROUP = "husai"
+KINDS = ("models", "architectures", "controls", "metrics", "benchmarks")
+
+# What brings a missing library; the extra is shorter to type and tested together.
+_EXTRA_OF = {"torch": "train", "safetensors": "train", "transformer_lens": "train", "sae_lens": "bench"}
+
+Status = Literal["ready", "unavailable", "failed", "refused"]
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One object a plugin module offers, or the module itself when it could not be used."""
+
+    kind: str
+    name: str
+    module: str
+    distribution: str
+    version: str
+    status: Status
+    problem: str = ""
+    next_step: str = ""
+    source: str = ""
+    item: Any = None
+
+    def origin(self) -> Origin:
+        """What evidence records of who made it."""
+        return Origin(self.name, self.version, self.distribution, self.source)
+
+
+@dataclass(frozen=True)
+class EntryPoint:
+    """An entry point of the group `husai`, with the distribution that declares it."""
+
+    name: str
+    module: str
+    distribution: str
+
+
+def installed_entry_points() -> list[EntryPoint]:
+    """Every declared plugin module of every installed distribution."""
+    found = []
+    for point in metadata.entry_points(group=GROUP):
+        owner = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
+        found.append(EntryPoint(point.name, point.value, owner))
+    return sorted(found, key=lambda p: (p.distribution, p.name))
+
+
+class PluginTable:
+    """Every plugin by kind and name. A broken one is kept with its reason, and is an error only when asked for."""
+
+    def __init__(self, entry_points: Iterable[EntryPoint] | None = None) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._plugins: list[Plugin] = []
+        for point in installed_entry_points() if entry_points is None else entry_points:
+            self._plugins.extend(self._load(point))
+        self._refuse_duplicates()
+
+    def all(self) -> Sequence[Plugin]:
+        """Every plugin, broken ones included."""
+        return sorted(self._plugins, key=lambda p: (p.kind, p.name, p.distribution))
+
+    def of_kind(self, kind: str) -> list[Plugin]:
+        """The usable plugins of one kind, by name."""
+        return [p for p in self.all() if p.kind == kind and p.status == "ready"]
+
+    def get(self, kind: str, name: str, place: str) -> Plugin:
+        """The plugin of that name, or an error that says why there is none and what to do."""
+        matches = [p for p in self._plugins if p.kind == kind and p.name == name]
+        matches = matches or [p for p in self._plugins if p.kind == "module" and p.name == name]
+        singular = kind.removesuffix("s")
+        if not matches:
+            known = {p.name for p in self._plugins if p.kind == kind}
+            raise UsageError(place, f"no {singular} '{name}' is installed", did_you_mean(name, known))
+        plugin = matches[0]
+        if plugin.status != "ready":
+            raise UsageError(place, f"{singular} '{name}' cannot be used: {plugin.problem}", plugin.next_step)
+        return plugin
+
+    def _load(self, point: EntryPoint) -> list[Plugin]:
+        try:
+            module = importlib.import_module(point.module)
+            return self._collect(point, module)
+        except ModuleNotFoundError as error:
+            if error.name and f"{point.module}.".startswith(f"{error.name}."):
+                problem = f"its entry point names the module '{point.module}', which does not exist"
+                return [_broken(point, "failed", problem, f"reinstall {point.distribution}")]
+            missing = (error.name or "").partition(".")[0]
+            problem = f"needs '{missing}', which is not installed"
+            return [_broken(point, "unavailable", problem, _install(missing))]
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            problem = f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}: {error}"
+            next_step = f"fix or uninstall {point.distribution}"
+            return [_broken(point, "failed", problem, next_step)]
+
+    def _collect(self, point: EntryPoint, module: ModuleType) -> list[Plugin]:
+        self._refuse_unknown_hooks(module)
+        source = _source_digest(module)
+        found = []
+        for kind in KINDS:
+            hook = getattr(module, f"husai_{kind}", None)
+            if hook is None:
+                continue
+            self._manager.parse_hookimpl_opts(module, f"husai_{kind}")
+            for item in hook():
+                found.append(_offered(kind, item, point, source))
+        if not found:
+            raise ValueError(f"{point.module} implements no hook; a plugin defines one of {', '.join(_hook_names())}")
+        return found
+
+    def _refuse_unknown_hooks(self, module: ModuleType) -> None:
+        """Let pluggy find misspelt hooks; each module is checked alone so that one cannot hide behind another."""
+        marked = [n for n in vars(module) if n.startswith("husai_") and inspect.isfunction(vars(module)[n])]
+        for name in marked:
+            if name not in _hook_names():
+                raise ValueError(f"'{name}' is no hook of HUSAI; {did_you_mean(name, _hook_names())}")
+            if self._manager.parse_hookimpl_opts(module, name) is None:
+                raise ValueError(f"'{name}' lacks the @hookimpl decorator")
+        self._manager.register(module)
+        self._manager.check_pending()
+
+    def _refuse_duplicates(self) -> None:
+        owners: dict[tuple[str, str], list[Plugin]] = {}
+        for plugin in self._plugins:
+            owners.setdefault((plugin.kind, plugin.name), []).append(plugin)
+        for claims in owners.values():
+            if len(claims) < 2 or claims[0].kind == "module":
+                continue
+            names = " and ".join(f"{p.distribution} ({p.module})" for p in claims)
+            problem = f"PLUGIN-DUP: the name is claimed by {names}"
+            for plugin in claims:
+                refused = {**vars(plugin), "status": "refused", "problem": problem}
+                self._plugins[self._plugins.index(plugin)] = Plugin(
+                    **{**refused, "next_step": "rename one, or uninstall its distribution"}
+                )
+
+
+def _hook_names() -> list[str]:
+    return [f"husai_{kind}" for kind in KINDS]
+
+
+def _offered(kind: str, item: Any, point: EntryPoint, source: str) -> Plugin:
+    missing = next((r for r in item.requires if importlib.util.find_spec(r) is None), None)
+    return Plugin(
+        kind=kind,
+        name=item.name,
+        module=point.module,
+        distribution=point.distribution,
+        version=item.version,
+        status="unavailable" if missing else "ready",
+        problem=f"needs '{missing}', which is not installed" if missing else "",
+        next_step=_install(missing) if missing else "",
+        source=source,
+        item=item,
+    )
+
+
+def _broken(point: EntryPoint, status: Status, problem: str, next_step: str) -> Plugin:
+    return Plugin("module", point.name, point.module, point.distribution, "", status, problem, next_step)
+
+
+def _install(library: str) -> str:
+    extra = _EXTRA_OF.get(library)
+    return f"pip install 'husai[{extra}]'" if extra else f"pip install {library}"
+
+
+def _source_digest(module: ModuleType) -> str:
+    """The digest of a plugin's source text, so that editing a plugin is never answered from a cache."""
+    path = getattr(module, "__file__", None)
+    return strict_json.digest(Path(path).read_bytes() if path else module.__name__.encode())

@@ -1,0 +1,76 @@
+"""How a bundle was made: code, packages, machine, times. Kept apart from the evidence, whose bytes must repeat."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from husai_core import strict_json
+
+PROVENANCE_SCHEMA = "husai:provenance/v1"
+
+_PACKAGES = ("husai", "numpy", "scipy", "torch", "transformer-lens", "transformers", "safetensors", "pluggy", "jsonschema")
+
+
+def now() -> datetime:
+    """The present second, in UTC."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def provenance(started: datetime, folder: Path, threads: int) -> dict[str, Any]:
+    """The provenance document of a run that started then and ends now, of a study in `folder`."""
+    finished = now()
+    return {
+        "schema": PROVENANCE_SCHEMA,
+        "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "finished": finished.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds": (finished - started).total_seconds(),
+        "code": code_state(folder),
+        "python": platform.python_version(),
+        "packages": installed_versions(),
+        "machine": {
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count() or 0,
+            "threads": threads,
+        },
+    }
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of the packages whose numerics or formats reach the evidence."""
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def code_state(folder: Path) -> dict[str, Any]:
+    """The git commit that the study's folder is at, and the digest of what differs from it."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return {"commit": None, "dirty": None, "diff": None}
+    changed = _git(folder, "status", "--porcelain") or b""
+    diff = _git(folder, "diff", "HEAD", "--binary") or b""
+    return {
+        "commit": commit.decode().strip(),
+        "dirty": bool(changed),
+        "diff": strict_json.digest(changed + diff) if changed else None,
+    }
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,130 @@
+"""The one JSON reader and the one JSON writer: what is ambiguous elsewhere is refused here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from husai_core.errors import InvalidEvidence
+
+MAX_BYTES = 64 * 2**20
+MAX_DEPTH = 32
+MAX_INTEGER = 2**53
+
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+class _DuplicateKey:
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+class _BigInteger:
+    pass
+
+
+def parse(raw: bytes, place: str) -> Any:
+    """The value of strict JSON: UTF-8 without BOM, no duplicate keys, finite numbers, integers within 2^53."""
+    if len(raw) > MAX_BYTES:
+        raise InvalidEvidence("EV-TOO-LARGE", place, f"{len(raw)} bytes, the limit is {MAX_BYTES}")
+    _refuse_deep_nesting(raw, place)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidEvidence("EV-JSON", place, f"not UTF-8 at byte {error.start}") from None
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_int=_integer)
+    except json.JSONDecodeError as error:
+        at = len(text[: error.pos].encode())
+        raise InvalidEvidence("EV-JSON", place, f"not JSON at byte {at}: {error.msg}") from None
+    for path, scalar in _scalars(value, "$"):
+        _refuse_scalar(scalar, f"{place} {path}")
+    return value
+
+
+def _refuse_deep_nesting(raw: bytes, place: str) -> None:
+    depth = 0
+    for token in _STRING_OR_BRACKET.finditer(raw):
+        first = raw[token.start()]
+        if first in b"[{":
+            depth += 1
+        elif first in b"]}":
+            depth -= 1
+        if depth > MAX_DEPTH:
+            rule = f"nested more than {MAX_DEPTH} deep at byte {token.start()}"
+            raise InvalidEvidence("EV-DEPTH", place, rule)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Any:
+    result = dict(pairs)
+    if len(result) == len(pairs):
+        return result
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            return _DuplicateKey(key)
+        seen.add(key)
+    raise AssertionError("unreachable: fewer keys than pairs, but none repeated")
+
+
+def _integer(digits: str) -> int | _BigInteger:
+    if len(digits) > 17 or abs(int(digits)) > MAX_INTEGER:
+        return _BigInteger()
+    return int(digits)
+
+
+def _scalars(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield f"{path}.{key}", key
+            yield from _scalars(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _scalars(item, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def _refuse_scalar(value: Any, place: str) -> None:
+    if isinstance(value, _DuplicateKey):
+        raise InvalidEvidence("EV-DUP-KEY", place, f"the key '{value.key}' stands twice")
+    if isinstance(value, _BigInteger):
+        rule = "an integer beyond 2^53 is not exact in JSON"
+        raise InvalidEvidence("EV-BIG-INT", place, rule, "write it as a string")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidEvidence("EV-NONFINITE", place, f"{value} is not a finite number")
+    if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+        raise InvalidEvidence("EV-JSON", place, "a lone surrogate is not text")
+
+
+def encode(value: Any) -> bytes:
+    """Canonical bytes: sorted keys, UTF-8, one newline at the end; the same value always gives the same bytes."""
+    _refuse_unwritable(value, "$")
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def _refuse_unwritable(value: Any, path: str) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"{path}: the key {key!r} is not a string")
+            _refuse_unwritable(item, f"{path}.{key}")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _refuse_unwritable(item, f"{path}[{index}]")
+    elif type(value) not in (str, int, float, bool, type(None)):
+        raise TypeError(f"{path}: {type(value).__name__} has no JSON form")
+    elif type(value) is float and not math.isfinite(value):
+        raise ValueError(f"{path}: {value} is not finite")
+    elif type(value) is int and abs(value) > MAX_INTEGER:
+        raise ValueError(f"{path}: an integer beyond 2^53 must be written as a string")
+
+
+def digest(raw: bytes) -> str:
+    """The name of these bytes: `sha256:` and 64 hexadecimal digits."""
+    return "sha256:" + hashlib.sha256(raw).hexdigest()

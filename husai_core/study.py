@@ -1,0 +1,152 @@
+"""The study file: what is asked, written down before the run."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import husai_schemas
+
+from husai_core.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A plugin by name, with the settings that differ from its defaults."""
+
+    name: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SiteChoice:
+    """A model and the hook points in it; hooks left out are the model's own default."""
+
+    name: str
+    model: Choice
+    model_seed: int
+    hook_in: str | None
+    hook_out: str | None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The training budget that every dictionary of a study shares unless it says otherwise."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    data_order_seed: int
+    dead_after_steps: int
+
+
+@dataclass(frozen=True)
+class SaeChoice:
+    """One architecture with settings and role, trained once per seed at each of its sites."""
+
+    name: str
+    architecture: Choice
+    role: str
+    d_sae: int
+    sites: tuple[str, ...]
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Study:
+    """A parsed study file, with the bytes it was parsed from."""
+
+    place: str
+    raw: bytes
+    name: str
+    question: str
+    policy: str | None
+    sites: tuple[SiteChoice, ...]
+    seeds: tuple[int, ...]
+    saes: tuple[SaeChoice, ...]
+    controls: tuple[Choice, ...]
+    benchmarks: tuple[Choice, ...]
+    keep_weights: bool
+
+
+def load_study(path: Path) -> Study:
+    """Read and check a study file."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UsageError(str(path), f"cannot be read: {error.strerror}", "give the path of a study file") from None
+    return parse_study(raw, str(path))
+
+
+def parse_study(raw: bytes, place: str) -> Study:
+    """A study from the bytes of its TOML file; the first thing wrong is named with its place."""
+    try:
+        data = tomllib.loads(raw.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(place, f"not TOML: {error}") from None
+    if problems := husai_schemas.problems("study", data):
+        raise UsageError(f"{place} {problems[0].path}", problems[0].rule, "see 'husai schema show study'")
+    _refuse_repeated_names(data, place)
+    sites = tuple(_site(entry) for entry in data["site"])
+    return Study(
+        place=place,
+        raw=raw,
+        name=data["name"],
+        question=data["question"],
+        policy=data.get("policy"),
+        sites=sites,
+        seeds=tuple(data["training"]["seeds"]),
+        saes=tuple(_sae(entry, data["training"], sites, place) for entry in data["sae"]),
+        controls=tuple(_choice(entry) for entry in data.get("control", ())),
+        benchmarks=tuple(_choice(entry) for entry in data["benchmark"]),
+        keep_weights=data.get("bundle", {}).get("weights", False),
+    )
+
+
+def _refuse_repeated_names(data: Mapping[str, Any], place: str) -> None:
+    for table in ("site", "sae", "control", "benchmark"):
+        names = [entry["name"] for entry in data.get(table, ())]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise UsageError(f"{place} $.{table}[{index}]", f"the name '{name}' stands twice", "rename one")
+
+
+def _choice(entry: Mapping[str, Any]) -> Choice:
+    return Choice(entry["name"], entry.get("settings", {}))
+
+
+def _site(entry: Mapping[str, Any]) -> SiteChoice:
+    return SiteChoice(
+        name=entry["name"],
+        model=Choice(entry["model"], entry.get("settings", {})),
+        model_seed=entry.get("model_seed", 0),
+        hook_in=entry.get("hook_in"),
+        hook_out=entry.get("hook_out"),
+    )
+
+
+def _sae(
+    entry: Mapping[str, Any], training: Mapping[str, Any], sites: tuple[SiteChoice, ...], place: str
+) -> SaeChoice:
+    known = tuple(site.name for site in sites)
+    chosen = tuple(entry.get("sites", known))
+    for name in chosen:
+        if name not in known:
+            raise UsageError(f"{place} $.sae.{entry['name']}", f"no site '{name}'", f"known: {', '.join(known)}")
+    return SaeChoice(
+        name=entry["name"],
+        architecture=Choice(entry["architecture"], entry.get("settings", {})),
+        role=entry["role"],
+        d_sae=entry["d_sae"],
+        sites=chosen,
+        recipe=Recipe(
+            steps=entry.get("steps", training["steps"]),
+            batch_size=training["batch_size"],
+            learning_rate=float(entry.get("learning_rate", training["learning_rate"])),
+            data_order_seed=training.get("data_order_seed", 0),
+            dead_after_steps=training.get("dead_after_steps", 200),
+        ),
+    )

@@ -1,0 +1,70 @@
+"""The thing judged: one sparse coder at one site, with its role, seed, budget and the digest of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+SUBJECT_SCHEMA = "husai:subject/v1"
+
+Role = Literal["candidate", "baseline", "control"]
+
+
+@dataclass(frozen=True)
+class ControlOf:
+    """Which control this is, and of which condition."""
+
+    name: str
+    of: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One coder as the bundle describes it. `condition` is shared by all seeds of one architecture and settings."""
+
+    name: str
+    condition: str
+    role: Role
+    site: str
+    site_digest: str
+    architecture: Mapping[str, Any]
+    dims: Mapping[str, int]
+    seed: int
+    budget: Mapping[str, Any]
+    weights: str
+    control: ControlOf | None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Subject:
+        control = data.get("control")
+        return cls(
+            name=data["name"],
+            condition=data["condition"],
+            role=data["role"],
+            site=data["site"]["name"],
+            site_digest=data["site"]["digest"],
+            architecture=data["architecture"],
+            dims=data["dims"],
+            seed=data["seed"],
+            budget=data["budget"],
+            weights=data["weights"],
+            control=ControlOf(control["name"], control["of"]) if control else None,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        data: dict[str, Any] = {
+            "schema": SUBJECT_SCHEMA,
+            "name": self.name,
+            "condition": self.condition,
+            "role": self.role,
+            "site": {"name": self.site, "digest": self.site_digest},
+            "architecture": dict(self.architecture),
+            "dims": dict(self.dims),
+            "seed": self.seed,
+            "budget": dict(self.budget),
+            "weights": self.weights,
+        }
+        if self.control:
+            data["control"] = {"name": self.control.name, "of": self.control.of}
+        return data

@@ -1,0 +1,89 @@
+"""Find a schema by name, and say where a document breaks it."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+NAMES = ("study", "evidence", "subject", "site", "provenance", "manifest", "policy", "decision")
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One place where a document breaks its schema."""
+
+    path: str
+    rule: str
+
+
+def load(name: str) -> dict[str, Any]:
+    """The schema of that name, as a fresh dictionary."""
+    if name not in NAMES:
+        raise KeyError(f"no schema '{name}'; known: {', '.join(NAMES)}")
+    text = resources.files("husai_schemas").joinpath(name, f"v{VERSION}.schema.json").read_text("utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+@functools.cache
+def _validator(name: str) -> Any:
+    from jsonschema import Draft202012Validator, ValidationError
+    from jsonschema.validators import extend
+    from referencing import Registry
+
+    def pattern(_: Any, regex: str, value: Any, __: Any) -> Iterator[ValidationError]:
+        # Python's `$` also matches before a final line break, which JSON Schema's does not.
+        if isinstance(value, str) and not re.search(re.sub(r"\$\Z", r"\\Z", regex), value):
+            yield ValidationError(f"must match {regex}")
+
+    # An empty registry retrieves nothing: a `$ref` out of the schema raises instead of being fetched.
+    return extend(Draft202012Validator, {"pattern": pattern})(load(name), registry=Registry())
+
+
+def problems(name: str, document: Any) -> list[Problem]:
+    """Every place where `document` breaks the schema, in document order; empty when it is valid."""
+    found = sorted(_validator(name).iter_errors(document), key=lambda error: [str(p) for p in error.absolute_path])
+    return [Problem(_path(error.absolute_path), _rule(error)) for error in found]
+
+
+def _path(parts: Any) -> str:
+    return "$" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts)
+
+
+def _rule(error: Any) -> str:
+    """What the schema demands, in words and short: a message that repeats the whole document helps nobody."""
+    keyword, value = error.validator, error.validator_value
+    match keyword:
+        case "required":
+            missing = next(key for key in value if key not in error.instance)
+            return f"the key '{missing}' is missing"
+        case "additionalProperties":
+            known = set(error.schema.get("properties", ()))
+            patterns = error.schema.get("patternProperties", ())
+            unknown = [k for k in error.instance if k not in known and not any(re.search(p, k) for p in patterns)]
+            near = difflib.get_close_matches(unknown[0], sorted(known), n=1, cutoff=0.5)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            return f"unknown key '{unknown[0]}'{hint} known: {', '.join(sorted(known)) or 'none'}"
+        case "type":
+            return f"must be of type {value if isinstance(value, str) else ' or '.join(value)}"
+        case "enum":
+            return "must be one of " + ", ".join(str(v) for v in value)
+        case "const":
+            return f"must be '{value}'"
+        case "pattern":
+            return f"must match {value}"
+        case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum" | "minItems" | "minLength":
+            return f"{keyword} is {value}"
+        case "uniqueItems":
+            return "has an item twice"
+        case "oneOf" | "anyOf":
+            return str(error.schema.get("description") or "must have one of the allowed forms")
+        case _:
+            return f"breaks '{keyword}': {str(error.message)[:120]}"
