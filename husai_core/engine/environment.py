@@ -25,7 +25,7 @@ def deterministic(threads: int) -> Iterator[dict[str, Any]]:
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     try:
-        yield {"torch": torch.__version__, "threads": threads}
+        yield {"torch": str(torch.__version__), "threads": threads}
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])

@@ -49,8 +49,13 @@ def _validator(name: str) -> Any:
 
 def problems(name: str, document: Any) -> list[Problem]:
     """Every place where `document` breaks the schema, in document order; empty when it is valid."""
-    found = sorted(_validator(name).iter_errors(document), key=lambda error: [str(p) for p in error.absolute_path])
+    found = sorted(_validator(name).iter_errors(document), key=_order)
     return [Problem(_path(error.absolute_path), _rule(error)) for error in found]
+
+
+def _order(error: Any) -> tuple[list[str], bool]:
+    """By place; a misspelt key before the missing one that it was meant to be."""
+    return [str(part) for part in error.absolute_path], error.validator != "additionalProperties"
 
 
 def _path(parts: Any) -> str:

@@ -1,0 +1,1 @@
+"""Families of sparse coders, one file each."""

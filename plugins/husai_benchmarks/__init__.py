@@ -1,0 +1,1 @@
+"""Benchmarks: one file per way of measuring a group of subjects."""

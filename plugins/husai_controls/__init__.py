@@ -1,0 +1,1 @@
+"""Controls: coders whose score we know how to expect, one file each."""

@@ -1,0 +1,37 @@
+"""Untrained: the very initialisation each seed started from, after zero steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from husai_core import Coder, Control, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Generator
+
+    from husai_core.sae import Params
+
+
+@dataclass(frozen=True)
+class UntrainedSettings:
+    """Nothing to choose."""
+
+
+class Untrained(Control):
+    name = "untrained"
+    summary = "Each seed's own initialisation, with no training."
+    expectation = (
+        "cosine_to_initial is 1 and consistency is the initialisation's own: with random unit rows at the "
+        "start, pwmcc is its chance level."
+    )
+    Settings = UntrainedSettings
+
+    def make(self, base: Coder, settings: UntrainedSettings, generator: Generator) -> Params:
+        return {name: tensor.detach().clone() for name, tensor in base.initial.items()}
+
+
+@hookimpl
+def husai_controls() -> Sequence[Control]:
+    return [Untrained()]

@@ -1,0 +1,35 @@
+"""Cosine: how far each reconstruction points where its target does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from husai_core import Metric, MetricCard, Reconstruction, StreamMetric, hookimpl
+from husai_metrics.directions import bounded, unit_rows
+
+
+class Cosine(StreamMetric):
+    card = MetricCard(
+        name="cosine",
+        version="1",
+        unit="cosine",
+        direction="higher",
+        definition="cosine of target and reconstruction, neither centred, averaged over rows",
+        low=-1.0,
+        high=1.0,
+    )
+
+    def update(self, state: tuple[float, int] | None, batch: Reconstruction) -> tuple[float, int]:
+        total, rows = state or (0.0, 0)
+        target = unit_rows(batch.target, "the targets", rows)
+        output = unit_rows(batch.output, "the reconstructions", rows)
+        return total + float((target * output).sum()), rows + len(target)
+
+    def finish(self, state: tuple[float, int]) -> float:
+        total, rows = state
+        return bounded(total / rows)
+
+
+@hookimpl
+def husai_metrics() -> Sequence[Metric]:
+    return [Cosine()]

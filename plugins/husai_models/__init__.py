@@ -1,0 +1,1 @@
+"""Models under the dictionary: where activations come from."""

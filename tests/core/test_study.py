@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+
+from husai_core.engine import make_plan
+from husai_core.errors import UsageError
+from husai_core.plugins import PluginTable
+from husai_core.study import parse_study
+
+ROOT = Path(__file__).parents[2]
+TOY = (ROOT / "studies" / "toy.toml").read_text()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.toml")), ids=lambda p: p.name)
+def test_every_shipped_study_becomes_a_plan(path: Path) -> None:
+    plan = make_plan(parse_study(path.read_bytes(), path.name), PluginTable())
+    assert plan.conditions
+    assert any(c.role == "candidate" for c in plan.conditions)
+
+
+MISTAKES = {
+    "misspelt key": ("steps = 1500", "stepps = 1500", ["$.training", "stepps", "did you mean 'steps'?"]),
+    "misspelt table": ("[[control]]", "[[controls]]", ["unknown key 'controls'", "did you mean 'control'?"]),
+    "missing key": ("d_sae = 256\nsettings", "settings", ["$.sae[0]", "'d_sae' is missing"]),
+    "wrong type": ("steps = 1500", "steps = '1500'", ["$.training.steps", "must be of type integer"]),
+    "boolean as number": ("steps = 1500", "steps = true", ["$.training.steps", "must be of type integer"]),
+    "not TOML": ("[training]", "[training", ["not TOML", "line"]),
+    "unknown plugin": ('architecture = "topk"', 'architecture = "topkk"', ["$.sae[0]", "did you mean 'topk'?"]),
+    "unknown setting": ("{ k = 8 }", "{ kk = 8 }", ["$.sae[0].settings.kk", "did you mean 'k'?"]),
+    "impossible setting": ("{ k = 8 }", "{ k = 300 }", ["$.sae[0].settings.k", "k = 300 is more than d_sae = 256"]),
+    "unknown role": ('role = "candidate"', 'role = "winner"', ["$.sae[0].role", "candidate, baseline"]),
+    "one seed twice": ("[42, 123,", "[42, 42,", ["$.training.seeds", "twice"]),
+    "one name twice": ('name = "relu"\narch', 'name = "topk"\narch', ["the name 'topk' stands twice"]),
+    "unknown site": ('role = "candidate"', 'role = "candidate"\nsites = ["moon"]', ["no site 'moon'", "addition"]),
+    "other schema": ("husai:study/v1", "husai:study/v9", ["$.schema", "husai:study/v1"]),
+    "name that leaves the bundle": ('name = "topk"\narch', 'name = "../topk"\narch', ["$.sae[0].name", "match"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_with_place_and_way_out(mistake: str) -> None:
+    old, new, hints = MISTAKES[mistake]
+    assert old in TOY, "the example to break is no longer in the toy study"
+    with pytest.raises(UsageError) as caught:
+        make_plan(parse_study(TOY.replace(old, new, 1).encode(), "toy.toml"), PluginTable())
+    text = str(caught.value)
+    assert "\n" not in text
+    for hint in ["toy.toml", *hints]:
+        assert hint in text
+
+
+def test_a_plan_names_every_condition_by_site_and_dictionary() -> None:
+    plan = make_plan(parse_study(TOY.encode(), "toy.toml"), PluginTable())
+    assert [c.name for c in plan.conditions] == ["addition.topk", "addition.relu"]
+    assert plan.sites[0].hook_in == plan.sites[0].hook_out == "blocks.0.hook_resid_post"

@@ -1,0 +1,81 @@
+"""Every schema lives with examples that must validate and examples that must not; adding a case is adding a file."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import husai_schemas
+
+FOLDER = Path(husai_schemas.__file__).parent
+
+
+def _cases(kind: str) -> list[Any]:
+    return [
+        pytest.param(name, path, id=f"{name}/{path.stem}")
+        for name in husai_schemas.NAMES
+        for path in sorted((FOLDER / name / "examples" / kind).iterdir())
+    ]
+
+
+def _read(path: Path) -> Any:
+    return tomllib.loads(path.read_text()) if path.suffix == ".toml" else json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(("name", "path"), _cases("valid"))
+def test_a_valid_example_validates(name: str, path: Path) -> None:
+    assert husai_schemas.problems(name, _read(path)) == []
+
+
+@pytest.mark.parametrize(("name", "path"), _cases("invalid"))
+def test_an_invalid_example_does_not(name: str, path: Path) -> None:
+    found = husai_schemas.problems(name, _read(path))
+    assert found
+    for problem in found:
+        assert problem.path.startswith("$")
+        assert len(problem.rule) < 400
+
+
+@pytest.mark.parametrize("name", husai_schemas.NAMES)
+def test_every_schema_is_sound_closed_and_has_both_kinds_of_example(name: str) -> None:
+    from jsonschema import Draft202012Validator
+
+    schema = husai_schemas.load(name)
+    Draft202012Validator.check_schema(schema)
+    assert schema["additionalProperties"] is False
+    assert schema["properties"]["schema"]["const"] == schema["$id"] == f"husai:{name}/v1"
+    assert list((FOLDER / name / "examples" / "valid").iterdir())
+    assert len(list((FOLDER / name / "examples" / "invalid").iterdir())) >= 3
+
+
+def test_no_reference_leaves_its_own_document() -> None:
+    def references(value: Any) -> list[str]:
+        if isinstance(value, dict):
+            own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+            return own + [r for item in value.values() for r in references(item)]
+        return [r for item in value for r in references(item)] if isinstance(value, list) else []
+
+    for name in husai_schemas.NAMES:
+        assert all(r.startswith("#/$defs/") for r in references(husai_schemas.load(name)))
+
+
+def test_a_foreign_reference_is_never_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    from husai_schemas import registry
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("something was fetched")
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    monkeypatch.setattr(registry, "load", lambda _: {"$ref": "https://example.org/schema.json"})
+    registry._validator.cache_clear()
+    with pytest.raises(Exception, match="example.org"):
+        husai_schemas.problems("study", {})
+    monkeypatch.undo()
+    registry._validator.cache_clear()
+
+
+def test_a_pattern_does_not_forgive_a_final_line_break() -> None:
+    document = json.loads((FOLDER / "subject" / "examples" / "valid" / "candidate.json").read_text())
+    assert husai_schemas.problems("subject", {**document, "name": document["name"] + "\n"})
