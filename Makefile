@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: study test smoke lint types gate clean-runs
+.PHONY: study test smoke lint types gate self-test
 
 study: $(INSTALLED)
 	$(BIN)/husai run studies/toy.toml --out runs/toy
@@ -30,6 +30,11 @@ types: $(INSTALLED)
 gate: $(INSTALLED)
 	$(BIN)/husai audit evidence/toy
 	$(BIN)/husai gate evidence/toy --policy toy
+
+# The gate is tested on itself: an untrained dictionary offered as the candidate must be refused, with exit code 2.
+self-test: $(INSTALLED)
+	$(BIN)/husai run studies/untrained-candidate.toml --out runs/untrained-candidate
+	$(BIN)/husai gate runs/untrained-candidate --policy toy; test $$? -eq 2
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "HUSAI needs Python 3.11 or newer; set PYTHON=")'

@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 import pluggy
 
-from husai_core import hookspecs, strict_json
+from husai_core import hookspecs
 from husai_core.errors import UsageError, did_you_mean
 from husai_core.evidence import Origin
+from husai_core.sources import source_digest
 
 GROUP = "husai"
 KINDS = ("models", "architectures", "controls", "metrics", "benchmarks")
@@ -117,7 +118,7 @@ class PluginTable:
 
     def _collect(self, point: EntryPoint, module: ModuleType) -> list[Plugin]:
         self._refuse_unknown_hooks(module)
-        source = _source_digest(module)
+        source = source_digest(module)
         found = []
         for kind in KINDS:
             hook = getattr(module, f"husai_{kind}", None)
@@ -184,9 +185,3 @@ def _broken(point: EntryPoint, status: Status, problem: str, next_step: str) -> 
 def _install(library: str) -> str:
     extra = _EXTRA_OF.get(library)
     return f"pip install 'husai[{extra}]'" if extra else f"pip install {library}"
-
-
-def _source_digest(module: ModuleType) -> str:
-    """The digest of a plugin's source text, so that editing a plugin is never answered from a cache."""
-    path = getattr(module, "__file__", None)
-    return strict_json.digest(Path(path).read_bytes() if path else module.__name__.encode())

@@ -23,14 +23,13 @@ DEFAULT_CACHE = Path(".husai/cache")
     envvar="HUSAI_CACHE",
     help="Where finished work is kept.",
 )
-@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores].")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
 @click.option("--plan", "plan_only", is_flag=True, help="Check the study and list the work, but do nothing.")
-def command(study: Path, out: Path | None, cache: Path, threads: int | None, plan_only: bool) -> int:
+def command(study: Path, out: Path | None, cache: Path, threads: int, plan_only: bool) -> int:
     """Run STUDY and write its bundle. Interrupted or killed, the same command goes on where it stopped."""
     from husai_core.cli.listeners import choose_listener
     from husai_core.engine import make_plan, run_plan
     from husai_core.engine.cache import Cache
-    from husai_core.engine.environment import default_threads
     from husai_core.plugins import PluginTable
     from husai_core.study import load_study
 
@@ -43,7 +42,7 @@ def command(study: Path, out: Path | None, cache: Path, threads: int | None, pla
     target = out or Path("runs") / parsed.name
     with choose_listener() as listener:
         fresh = run_plan(
-            plan, target, Cache(cache), listener, threads or default_threads(), policy, lambda f: _views(f, policy)
+            plan, target, Cache(cache), listener, threads, policy, _views
         )
     click.echo(f"bundle: {target}" + ("" if fresh else " (was there already, with the same evidence)"))
     return _summary(target)
@@ -61,10 +60,18 @@ def _policy(named: str | None, study: Path) -> tuple[str, bytes] | None:
     return Path(place).name, raw
 
 
-def _views(files: Mapping[str, bytes], policy: tuple[str, bytes] | None) -> dict[str, bytes]:
+def _views(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What is derived from the evidence: plots where matplotlib is installed, the decision, the report."""
     from husai_gates.views import make_views
 
-    return make_views(files)
+    try:
+        from husai_gates.plots import make_plots
+
+        plots = make_plots(files)
+    except ModuleNotFoundError as error:
+        click.echo(f"warning: no plots: needs '{error.name}' (pip install 'husai[report]')", err=True)
+        plots = {}
+    return {**plots, **make_views({**files, **plots})}
 
 
 def _listing(plan: object) -> str:

@@ -39,7 +39,6 @@ def train_condition(
         "d_sae": condition.d_sae,
         "seeds": list(seeds),
         "recipe": recipe_table(condition.recipe),
-        "trainer": strict_json.digest(Path(trainer.__file__).read_bytes()),
     }
     rows_in, rows_out = site.rows("train"), site.rows("train", target=True)
     dims = Dims(rows_in.shape[-1], condition.d_sae, rows_out.shape[-1])

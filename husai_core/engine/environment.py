@@ -1,16 +1,14 @@
-"""The numerical environment: thread count and determinism, chosen on purpose and recorded."""
+"""The numerical environment: thread count and determinism, chosen on purpose and recorded.
+
+One thread is the default: on a shared machine a second one that waits for its core costs far more than it brings,
+and results depend on the number.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-
-def default_threads() -> int:
-    """As many threads as this process may use cores."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from husai_core import bundle, interchange, strict_json
+from husai_core import bundle, interchange, metric, sae, strict_json
+from husai_core.engine import activations, coders, measuring, sites, trainer
 from husai_core.engine.cache import Cache, key_of
-from husai_core.engine.coders import ReadyCondition, make_control, train_condition
+from husai_core.engine.coders import ReadyCondition
 from husai_core.engine.environment import deterministic
-from husai_core.engine.measuring import measure
 from husai_core.engine.plan import Plan
-from husai_core.engine.sites import ReadySite, Work, prepare_site
+from husai_core.engine.sites import ReadySite, Work
 from husai_core.errors import UsageError
 from husai_core.provenance import now, provenance
+
+NUMERICS = (sae, metric, interchange, activations, trainer, sites, coders, measuring)
 
 Files = dict[str, bytes]
 Views = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
@@ -60,7 +62,10 @@ def run_plan(
 
 class _Run:
     def __init__(self, plan: Plan, cache: Cache, listener: Listener, environment: Mapping[str, Any]) -> None:
-        self.plan, self.cache, self.listener, self.environment = plan, cache, listener, environment
+        self.plan, self.cache, self.listener = plan, cache, listener
+        # Everything that turns inputs into results counts: numerics of the machine, and this engine's own code.
+        engine = {module.__name__: strict_json.digest(Path(module.__file__).read_bytes()) for module in NUMERICS}
+        self.environment = {**environment, "engine": engine}
         self.number = 0
         conditions = len(plan.conditions)
         self.total = len(plan.sites) * (2 + len(plan.benchmarks)) + conditions * (1 + len(plan.controls))
@@ -69,12 +74,12 @@ class _Run:
         """Everything a bundle says about the study, by path."""
         files: Files = {}
         for planned in self.plan.sites:
-            site = prepare_site(planned, self.perform)
+            site = sites.prepare_site(planned, self.perform)
             files[f"sites/{planned.name}.json"] = site.document
             conditions = self._conditions_at(site)
             for benchmark in self.plan.benchmarks:
                 name = f"evidence/{benchmark.plugin.name}.{planned.name}.json"
-                files[name], outcome = measure(benchmark, site, conditions, self.plan.metrics, self.perform)
+                files[name], outcome = measuring.measure(benchmark, site, conditions, self.plan.metrics, self.perform)
                 if outcome.status == "failed":
                     self.listener.warn(f"{name}: the benchmark failed: {outcome.reason}")
             for condition in conditions:
@@ -83,7 +88,7 @@ class _Run:
 
     def perform(self, label: str, depends_on: Any, work: Work) -> Path:
         """The folder of a piece of work: from the cache when it is there and intact, else done now."""
-        key = key_of({"depends_on": depends_on, "environment": dict(self.environment)})
+        key = key_of({"depends_on": depends_on, "environment": self.environment})
         self.number += 1
         self.listener.start(label, self.number, self.total)
         begin = time.monotonic()
@@ -103,10 +108,10 @@ class _Run:
     def _conditions_at(self, site: ReadySite) -> list[ReadyCondition]:
         found = []
         for planned in self.plan.conditions_at(site.planned):
-            trained = train_condition(planned, self.plan.study.seeds, site, self.perform)
+            trained = coders.train_condition(planned, self.plan.study.seeds, site, self.perform)
             found.append(trained)
             for control in self.plan.controls:
-                found.append(make_control(control, trained, planned, site, self.perform))
+                found.append(coders.make_control(control, trained, planned, site, self.perform))
         return found
 
     def _describe(self, condition: ReadyCondition) -> Files:

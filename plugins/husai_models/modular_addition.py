@@ -1,9 +1,9 @@
 """Modular addition: a transformer that groks a + b mod p and answers at `=`; no input holds the answer.
 
-There are two splits, from different streams of the seed, so that neither determines the other: the network's (it
-trains on some pairs and is checked on the rest), and the dictionary's (80 % of *all* pairs are its training rows,
-20 % its test rows). Training stops by the accuracy on the network's held-out pairs: that number shows that it
-generalises and is no unbiased estimate.
+There are two splits, from different streams of the seed, so that neither determines the other: the network's
+(it trains on some pairs and is checked on the rest), and the dictionary's (80 % of *all* pairs are its training
+rows, 20 % its test rows). Training stops by the accuracy on the network's held-out pairs: that number shows
+that it generalises and is no unbiased estimate.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ANSWER_AT = (2,)  # the position of `=` in [a, b, =]
 class ModularAdditionSettings(Recipe):
     """The modulus, the width of the MLP, and the share of pairs that the network sees.
 
-    p = 113 is the long variant; a batch_size of 1024 gets it there in fewer, steadier steps.
+    p = 113 is the long variant, with the same settings.
     """
 
     p: int = 59

@@ -1,0 +1,84 @@
+"""Documents: every JSON and TOML file of a bundle, parsed strictly and held to the schema of its location."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import husai_schemas
+
+from husai_core import strict_json
+from husai_core.errors import InvalidEvidence
+from husai_gates.audit.layout import kind_of
+from husai_gates.finding import Finding
+from husai_gates.toml_document import TomlProblem, read_toml
+
+# Anchored here, in code: in a schema, Python's `$` also stands before a final line break.
+_IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,119}")
+_MOST_PROBLEMS = 5
+
+
+def read_documents(files: Mapping[str, bytes]) -> tuple[dict[str, Any], list[Finding]]:
+    """The documents that are sound, by path, and what is wrong with the others."""
+    documents: dict[str, Any] = {}
+    findings: list[Finding] = []
+    for path, raw in sorted(files.items()):
+        kind = kind_of(path)
+        if path.endswith((".json", ".toml")) and kind is not None and kind != "policy":
+            document, problems = _read(kind, path, raw)
+            findings += problems
+            if not problems:
+                documents[path] = document
+    return documents, findings
+
+
+def _read(kind: str, path: str, raw: bytes) -> tuple[Any, list[Finding]]:
+    try:
+        document = read_toml(raw) if kind == "study" else strict_json.parse(raw, path)
+    except InvalidEvidence as error:
+        return None, [Finding.of_error(error, path)]
+    except TomlProblem as error:
+        return None, [Finding(error.code, path, error.path, error.rule)]
+    except RecursionError:
+        return None, [Finding("EV-DEPTH", path, "$", "nested too deep")]
+    if kind == "weights_config":
+        return document, []
+    return document, list(_check_schema(kind, path, document))
+
+
+def _check_schema(kind: str, path: str, document: Any) -> Iterator[Finding]:
+    known = f"husai:{kind}/v{husai_schemas.registry.VERSION}"
+    if not isinstance(document, dict):
+        yield Finding("EV-TYPE", path, "$", "must be of type object")
+        return
+    stated = document.get("schema")
+    if stated != known:
+        rule = f"the schema here is '{known}', not {stated!r}"
+        yield Finding("EV-SCHEMA", path, "$.schema", rule, "make the bundle again with this version of husai")
+        return
+    problems = husai_schemas.problems(kind, document)
+    for problem in problems[:_MOST_PROBLEMS]:
+        code = "EV-IDENT" if problem.rule.startswith("must match ^[a-z0-9]") else "EV-TYPE"
+        if problem.path == "$.measurements" and kind == "evidence" and "Items" in problem.rule:
+            code = "EV-OUTCOME"
+        yield Finding(code, path, problem.path, problem.rule, f"see 'husai schema show {kind}'")
+    if not problems:
+        yield from _check_identifiers(path, document, "$")
+
+
+def _check_identifiers(path: str, value: Any, place: str) -> Iterator[Finding]:
+    """What is called `name`, `condition` or `of`, wherever it stands, is plain lower-case ASCII."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _check_identifiers(path, item, f"{place}[{index}]")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            is_identifier = key in ("name", "condition", "of") and isinstance(item, str)
+            if (
+                is_identifier
+                and not _IDENTIFIER.fullmatch(item)
+                and not place.endswith(("settings", "policy"))
+            ):
+                yield Finding("EV-IDENT", path, f"{place}.{key}", f"{item!r} is not a plain identifier")
+            yield from _check_identifiers(path, item, f"{place}.{key}")

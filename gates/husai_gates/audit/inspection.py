@@ -1,0 +1,144 @@
+"""The inspection of a bundle: read the documents, run every check, turn whatever happens into findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from husai_core import bundle, strict_json
+from husai_core.bundle import MANIFEST, PROVENANCE, Snapshot
+from husai_core.errors import ExitCode, InvalidEvidence
+from husai_core.evidence import Evidence
+from husai_core.subject import Subject
+from husai_gates.audit.binaries import check_binaries
+from husai_gates.audit.documents import read_documents
+from husai_gates.audit.layout import check_layout, kind_of, stem
+from husai_gates.audit.measurements import (
+    check_listed_subjects,
+    check_measurements,
+    check_repeated_measurements,
+)
+from husai_gates.audit.plan import STUDY, Plan, check_plan
+from husai_gates.audit.report import AuditReport
+from husai_gates.audit.seal import check_seal
+from husai_gates.audit.stated import check_stated
+from husai_gates.audit.subjects import check_conditions, check_sites, check_subjects
+from husai_gates.audit.times import check_times
+from husai_gates.condition import conditions_of
+from husai_gates.finding import Finding
+
+Check = Callable[[], Iterable[Finding]]
+
+
+def audit(snapshot: Snapshot) -> AuditReport:
+    """Everything wrong with a bundle as it was read. Bad content never raises; it becomes findings."""
+    return _inspect(snapshot.files, sealed=True)
+
+
+def audit_unsealed(files: Mapping[str, bytes]) -> AuditReport:
+    """Everything wrong with the files of a bundle whose manifest is still to be written."""
+    return _inspect({path: raw for path, raw in files.items() if path != MANIFEST}, sealed=False)
+
+
+def unreadable(error: InvalidEvidence) -> AuditReport:
+    """The report of a bundle that could not be read to its end, such as one that holds a link."""
+    return _report(_Parts.of({}, {}), [Finding(error.code, error.place, "$", error.rule, error.next_step)])
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The sound documents of a bundle, as what they are."""
+
+    files: Mapping[str, bytes]
+    documents: Mapping[str, Any]
+    subjects: Mapping[str, Subject]
+    sites: Mapping[str, Mapping[str, Any]]
+    evidence: Mapping[str, Evidence]
+    plan: Plan | None
+
+    @classmethod
+    def of(cls, files: Mapping[str, bytes], documents: Mapping[str, Any]) -> _Parts:
+        def of_kind(kind: str) -> dict[str, Any]:
+            return {path: document for path, document in documents.items() if kind_of(path) == kind}
+
+        return cls(
+            files=files,
+            documents=documents,
+            subjects={stem(path): Subject.from_json(d) for path, d in of_kind("subject").items()},
+            sites={stem(path): d for path, d in of_kind("site").items()},
+            evidence={path: Evidence.from_json(d) for path, d in of_kind("evidence").items()},
+            plan=Plan.from_study(documents[STUDY]) if STUDY in documents else None,
+        )
+
+
+def _inspect(files: Mapping[str, bytes], sealed: bool) -> AuditReport:
+    if not files:
+        return _report(
+            _Parts.of({}, {}), [Finding("GATE-VACUOUS", ".", "$", "the bundle is empty", "run the study")]
+        )
+    findings: list[Finding] = []
+    documents: dict[str, Any] = {}
+    try:
+        documents, problems = read_documents(files)
+        findings += problems
+        parts = _Parts.of(files, documents)
+    except Exception as error:
+        findings.append(_broken(error))
+        parts = _Parts.of(files, {})
+    for check in _checks(parts, sealed):
+        findings += _guarded(check)
+    return _report(parts, findings)
+
+
+def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
+    conditions = conditions_of(parts.subjects)
+    yield partial(check_layout, parts.files)
+    if sealed:
+        yield partial(check_seal, parts.files, parts.documents.get(MANIFEST))
+    yield partial(check_binaries, parts.files)
+    yield partial(check_sites, parts.sites)
+    yield partial(check_subjects, parts.files, parts.subjects)
+    yield partial(check_conditions, conditions)
+    for path, evidence in parts.evidence.items():
+        yield partial(check_listed_subjects, path, parts.documents[path], parts.files, parts.subjects)
+        yield partial(check_measurements, path, evidence, parts.subjects)
+        yield partial(check_stated, path, evidence)
+    yield partial(check_repeated_measurements, parts.evidence)
+    if STUDY in parts.documents or STUDY not in parts.files:
+        yield partial(check_plan, parts.plan, conditions, parts.evidence)
+    if PROVENANCE in parts.documents or PROVENANCE not in parts.files:
+        yield partial(check_times, parts.documents.get(PROVENANCE))
+
+
+def _guarded(check: Check) -> list[Finding]:
+    try:
+        return list(check())
+    except Exception as error:
+        return [_broken(error)]
+
+
+def _broken(error: Exception) -> Finding:
+    """A check that broke is a finding of its own: what was not checked is not sound."""
+    rule = f"a check of the bundle broke: {type(error).__name__}: {error}"
+    return Finding("GATE-ERROR", ".", "$", rule, "report this as a bug of husai, with the bundle")
+
+
+def _report(parts: _Parts, findings: list[Finding]) -> AuditReport:
+    safe = {
+        path: strict_json.digest(raw)
+        for path, raw in parts.files.items()
+        if path != MANIFEST and bundle.path_problem(path) is None
+    }
+    sound = not any(f.severity in (ExitCode.INVALID, ExitCode.ERROR) for f in findings)
+    return AuditReport(
+        findings=tuple(sorted(set(findings))),
+        subjects=parts.subjects,
+        evidence=parts.evidence,
+        sites=parts.sites,
+        content_digest=bundle.content_digest(safe),
+        assurance="recomputed" if sound and parts.evidence else "hash_only",
+        plan=parts.plan,
+        paths=tuple(sorted(parts.files)),
+    )

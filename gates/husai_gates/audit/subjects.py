@@ -1,0 +1,99 @@
+"""Subjects: each is who its file says, at a site that is in the bundle, and no seed counts twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from husai_core import strict_json
+from husai_core.subject import Subject
+from husai_gates.condition import Condition
+from husai_gates.finding import Finding
+
+_AGAIN = "make the bundle again with 'husai run'"
+
+
+def path_of(subject: str) -> str:
+    """Where the document of a subject stands."""
+    return f"subjects/{subject}.json"
+
+
+def check_sites(sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Site documents that do not bear the name of their file, or whose model failed a check of its own."""
+    for name, site in sorted(sites.items()):
+        path = f"sites/{name}.json"
+        if site["name"] != name:
+            yield Finding(
+                "EV-SUBJECT", path, "$.name", f"the file is named for another site than '{site['name']}'"
+            )
+        for index, check in enumerate(site["model"]["checks"]):
+            value, least, most = check["value"], check.get("at_least"), check.get("at_most")
+            if (least is not None and not value >= least) or (most is not None and not value <= most):
+                rule = f"the model under the dictionary fails its own check '{check['name']}' with {value}"
+                yield Finding(
+                    "EV-MODEL-CHECK", path, f"$.model.checks[{index}]", rule, "train the model further"
+                )
+
+
+def check_subjects(files: Mapping[str, bytes], subjects: Mapping[str, Subject]) -> Iterator[Finding]:
+    """Subject documents that do not fit their file, their site or their weights."""
+    for name, subject in sorted(subjects.items()):
+        path = path_of(name)
+        if subject.name != name:
+            yield Finding(
+                "EV-SUBJECT", path, "$.name", f"the file is named for another subject than '{subject.name}'"
+            )
+        site = files.get(f"sites/{subject.site}.json")
+        if site is None or strict_json.digest(site) != subject.site_digest:
+            rule = f"the bundle has no site '{subject.site}' with this digest"
+            yield Finding("EV-SUBJECT", path, "$.site", rule, _AGAIN)
+        weights = files.get(f"weights/{name}/sae_weights.safetensors")
+        if weights is not None and strict_json.digest(weights) != subject.weights:
+            yield Finding("EV-SUBJECT", path, "$.weights", "the weights in the bundle are others", _AGAIN)
+    for path in sorted(p for p in files if p.startswith("weights/")):
+        if path.split("/")[1] not in subjects:
+            yield Finding(
+                "EV-SUBJECT", path, "$", "weights of a subject that is not in the bundle", "remove them"
+            )
+
+
+def check_conditions(conditions: Mapping[str, Condition]) -> Iterator[Finding]:
+    """Conditions that mix different things, count a seed twice, or control nothing."""
+    for condition in conditions.values():
+        first = condition.subjects[0]
+        for subject in condition.subjects[1:]:
+            for key in ("role", "site", "site_digest", "dims", "architecture", "control"):
+                if getattr(subject, key) != getattr(first, key):
+                    rule = f"condition '{condition.name}' mixes subjects that differ in {key}"
+                    yield Finding("EV-SUBJECT", path_of(subject.name), f"$.{key}", rule)
+        yield from _check_repeats(condition)
+        yield from _check_base(condition, conditions)
+
+
+def _check_repeats(condition: Condition) -> Iterator[Finding]:
+    seeds: dict[int, str] = {}
+    weights: dict[str, str] = {}
+    for subject in condition.subjects:
+        if subject.seed in seeds:
+            rule = f"seed {subject.seed} of '{condition.name}' is also '{seeds[subject.seed]}'"
+            yield Finding("EV-DUP-UNIT", path_of(subject.name), "$.seed", rule)
+        elif subject.weights in weights:
+            rule = f"the same weights as '{weights[subject.weights]}', counted as another seed"
+            yield Finding("EV-DUP-UNIT", path_of(subject.name), "$.weights", rule)
+        seeds.setdefault(subject.seed, subject.name)
+        weights.setdefault(subject.weights, subject.name)
+
+
+def _check_base(condition: Condition, conditions: Mapping[str, Condition]) -> Iterator[Finding]:
+    if condition.control is None:
+        return
+    path = path_of(condition.subjects[0].name)
+    base = conditions.get(condition.control.of)
+    if base is None or base.control is not None:
+        rule = f"a control of '{condition.control.of}', which is no trained condition of this bundle"
+        yield Finding("EV-SUBJECT", path, "$.control.of", rule)
+        return
+    if (condition.site, condition.site_digest) != (base.site, base.site_digest):
+        yield Finding("EV-SUBJECT", path, "$.site", f"a control at another site than '{base.name}'")
+    if condition.subjects[0].dims != base.subjects[0].dims:
+        yield Finding("EV-SUBJECT", path, "$.dims", f"a control of other dimensions than '{base.name}'")

@@ -1,0 +1,55 @@
+"""Comparability: two measurements are subtracted only if nothing but the condition differs between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from husai_core.evidence import Evidence
+from husai_core.subject import Subject
+from husai_gates.cannot_judge import CannotJudge
+from husai_gates.select import Located
+
+BUDGET = ("steps", "batch_size", "rows_seen", "data_order_seed")
+
+
+def require_comparable(one: Located, other: Located) -> None:
+    """Stop at the first key in which the two sides differ, and say which it is."""
+    for code, key, mine, theirs in _differences(one, other):
+        says = f"'{one.condition.name}' and '{other.condition.name}' differ in {key}: {mine} and {theirs}"
+        raise CannotJudge("inconclusive", code, says, "measure both sides in the same way")
+
+
+def _differences(one: Located, other: Located) -> Iterator[tuple[str, str, Any, Any]]:
+    a, b = one.condition, other.condition
+    if (a.site, a.site_digest) != (b.site, b.site_digest):
+        yield "CMP-SITE", "site", a.site, b.site
+    sides = [(_benchmark(one.evidence), _benchmark(other.evidence), "CMP-BENCHMARK")]
+    sides.append((_data(one.evidence), _data(other.evidence), "CMP-DATA"))
+    sides.append((one.measurement.card.to_json(), other.measurement.card.to_json(), "CMP-METRIC"))
+    if b.role == "baseline":
+        mine, theirs = _by_seed(a.subjects), _by_seed(b.subjects)
+        sides += [
+            (_budget(mine[s]), _budget(theirs[s]), "CMP-BUDGET") for s in sorted(mine.keys() & theirs.keys())
+        ]
+    for left, right, code in sides:
+        for key in sorted(left.keys() | right.keys()):
+            if left.get(key) != right.get(key):
+                yield code, key, left.get(key, "nothing"), right.get(key, "nothing")
+
+
+def _benchmark(evidence: Evidence) -> Mapping[str, Any]:
+    origin = evidence.benchmark
+    return {"version": origin.version, "source": origin.source, "settings": dict(evidence.settings)}
+
+
+def _data(evidence: Evidence) -> Mapping[str, Any]:
+    return {f"the data '{source.name}'": (source.digest, source.rows) for source in evidence.data}
+
+
+def _by_seed(subjects: tuple[Subject, ...]) -> dict[int, Subject]:
+    return {subject.seed: subject for subject in subjects}
+
+
+def _budget(subject: Subject) -> Mapping[str, Any]:
+    return {**{key: subject.budget.get(key) for key in BUDGET}, "d_sae": subject.dims["d_sae"]}

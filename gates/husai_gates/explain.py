@@ -1,0 +1,95 @@
+"""Explanations: in plain words, why a row has its status and what would change it."""
+
+from __future__ import annotations
+
+from husai_core.errors import UsageError, did_you_mean
+from husai_gates.decision import Cell, Decision, Row
+from husai_gates.finding import Finding
+from husai_gates.reporters.text import headline, safe
+from husai_gates.rules.verdict import describe
+
+_STATUS = {
+    "pass": "The rule holds on every condition it talks about.",
+    "fail": "The evidence is complete, and it does not show what the rule asks for.",
+    "missing": "Something the rule needs is not in the bundle. What is missing never passes.",
+    "invalid": "The bundle cannot be believed, so no rule is answered by it.",
+    "inconclusive": "There is evidence, but it cannot answer the question in either direction.",
+    "error": "Something broke, or the rule contradicts itself. Nothing is known.",
+    "waived": "The rule does not hold, and the policy's owner accepted that for a time.",
+    "not_applicable": "The policy itself says that the rule does not apply here.",
+}
+
+_WOULD_CHANGE = {
+    "RULE-HOLDS": "A new run, or a stricter policy.",
+    "RULE-FAILED": "A better dictionary; or, where the interval reaches over the threshold, more seeds.",
+    "EV-ABSENT": "Running what is missing, with the same study.",
+    "BASE-ABSENT": "Adding the comparator to the study and running it; a comparison needs both sides.",
+    "EV-SKIPPED": "Installing what the benchmark needs, and running it.",
+    "EV-FAILED": "Repairing the benchmark, and running it.",
+    "EV-UNITS": "More seeds. One run says nothing about the next.",
+    "EV-SEEDS-MISSING": "Measuring every seed that was planned: choosing among seeds is not allowed.",
+    "EV-ZERO-WIDTH": "Seeds that are different runs: values equal to the last digit come from one run.",
+    "CMP-SITE": "A comparator at the same site.",
+    "CMP-BENCHMARK": "Measuring both sides with the same version and settings of the benchmark.",
+    "CMP-DATA": "Measuring both sides on the same rows.",
+    "CMP-METRIC": "Measuring both sides with the same version of the metric.",
+    "CMP-UNITS": "Measuring both sides on the same seeds.",
+    "CMP-BUDGET": "Training both sides with the same budget and width.",
+    "POL-DIRECTION": "Correcting the policy: it asks a metric for its bad side.",
+    "GATE-ERROR": "A repair of husai; please report it.",
+}
+
+
+def explain(decision: Decision, rule_id: str | None = None) -> str:
+    """Every row that does not hold, or the one asked for, and then the findings."""
+    if rule_id is not None:
+        rows = [row for row in decision.rows if row.rule == rule_id]
+        if not rows:
+            known = did_you_mean(rule_id, (row.rule for row in decision.rows))
+            raise UsageError(decision.policy.name, f"has no rule '{safe(rule_id)}'", known)
+        return "\n".join(_row(rows[0])) + "\n"
+    lines = [headline(decision), ""]
+    for row in decision.rows:
+        if row.status != "pass":
+            lines += [*_row(row), ""]
+    for finding in decision.findings:
+        lines += [*_finding(finding), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _row(row: Row) -> list[str]:
+    lines = [
+        f"{safe(row.rule)}: {row.status}",
+        f"  asked     {safe(row.question)}",
+        f"  because   {safe(row.reason)}",
+        f"  needs     {safe(row.asks)}",
+        f"  seen      {safe(row.says)}",
+        f"  means     {_STATUS[row.status]}",
+        f"  changes   {_WOULD_CHANGE.get(row.code, 'Evidence that passes the audit.')}",
+    ]
+    if row.next_step:
+        lines.append(f"  next      {safe(row.next_step)}")
+    return lines + [line for cell in row.cells for line in _cell(cell)]
+
+
+def _cell(cell: Cell) -> list[str]:
+    against = f" against {safe(cell.against)}" if cell.against else ""
+    lines = [f"  - {safe(cell.condition)}{against}: {cell.status} ({safe(cell.code)})"]
+    if cell.interval:
+        lines.append(f"      {describe(cell.interval)}; {safe(cell.unit)}, better: {safe(cell.direction)}")
+    else:
+        lines.append(f"      {safe(cell.says)}")
+    if cell.worst:
+        seeds = " and ".join(map(str, cell.worst[0]))
+        lines.append(f"      worst unit: seed {seeds} with {cell.worst[1]:.6g}")
+    return lines
+
+
+def _finding(finding: Finding) -> list[str]:
+    lines = [
+        f"{safe(finding.code)} in {safe(finding.file)}",
+        f"  place     {safe(finding.path)}",
+        f"  seen      {safe(finding.rule)}",
+        f"  alone     would exit {int(finding.severity)}",
+    ]
+    return [*lines, f"  next      {safe(finding.next_step)}"] if finding.next_step else lines

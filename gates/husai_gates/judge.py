@@ -1,0 +1,127 @@
+"""The judge: every rule of a policy on every condition it talks about, and the decision that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from husai_core.bundle import Snapshot
+from husai_core.errors import ExitCode
+from husai_gates.audit import AuditReport
+from husai_gates.cannot_judge import CannotJudge
+from husai_gates.condition import Condition
+from husai_gates.decision import WORST_FIRST, Cell, Decision, PolicyName, Row
+from husai_gates.finding import Finding
+from husai_gates.policy import CHANCE, Policy, Rule, Who
+from husai_gates.preregistration import check_preregistration
+from husai_gates.requirement import requirement
+from husai_gates.rules import RULES
+from husai_gates.select import comparators, targets
+
+
+def judge(report: AuditReport, policy: Policy, snapshot: Snapshot) -> Decision:
+    """The decision on an audited bundle. The same bundle and policy always give the same bytes."""
+    findings = {*report.findings, *check_preregistration(policy, snapshot.files)}
+    rows = tuple(_row(rule, report) for rule in policy.rules)
+    findings |= set(_policy_mistakes(rows))
+    if not rows:
+        findings.add(
+            Finding("GATE-VACUOUS", "policy", "$.rule", "the policy has no rules", "add rules to it")
+        )
+    elif not report.evidence:
+        findings.add(Finding("GATE-VACUOUS", "evidence", "$", "the bundle has no evidence", "run the study"))
+    return Decision(
+        policy=PolicyName(policy.name, policy.version, policy.digest, policy.purpose, policy.confidence),
+        content_digest=report.content_digest,
+        assurance=report.assurance,
+        rows=rows,
+        findings=tuple(sorted(findings)),
+    )
+
+
+def _policy_mistakes(rows: tuple[Row, ...]) -> Iterator[Finding]:
+    for row in rows:
+        for cell in row.cells:
+            if cell.code.startswith("POL-"):
+                yield Finding(cell.code, "policy", f"$.rule.{row.rule}", cell.says, cell.next_step)
+
+
+def _row(rule: Rule, report: AuditReport) -> Row:
+    """A rule judged on every cell; the row says what its worst cell says."""
+    cells: tuple[Cell, ...] = ()
+    if not report.intact:
+        worst = _unbelievable(report)
+    else:
+        try:
+            cells = tuple(sorted(_cells(rule, report), key=lambda c: (c.condition, c.against or "")))
+            worst = min(cells, key=lambda c: WORST_FIRST.index(c.status), default=_nobody(rule))
+        except Exception as error:
+            worst = _broken("", error)
+    says = worst.says if len(cells) <= 1 else _among(worst, cells)
+    return Row(
+        rule=rule.id,
+        question=rule.question,
+        reason=rule.reason,
+        kind=rule.kind,
+        asks=requirement(rule),
+        status=worst.status,
+        code=worst.code,
+        says=says,
+        next_step=worst.next_step,
+        cells=cells,
+    )
+
+
+def _cells(rule: Rule, report: AuditReport) -> Iterator[Cell]:
+    conditions = report.conditions
+    for target in targets(rule, conditions):
+        if isinstance(target, str):
+            yield Cell(
+                target, None, "missing", "EV-ABSENT", f"there is no {rule.subject} here", "make the control"
+            )
+        elif isinstance(rule.against, Who):
+            others = comparators(rule.against, target, conditions)
+            for other in others:
+                yield _cell(rule, target, other, report)
+            if not others:
+                says = f"'{target.name}' has no {rule.against} to be compared with"
+                yield Cell(
+                    target.name, None, "missing", "BASE-ABSENT", says, "add it to the study and run it"
+                )
+        else:
+            yield _cell(rule, target, None, report)
+
+
+def _cell(rule: Rule, target: Condition, other: Condition | None, report: AuditReport) -> Cell:
+    against = other.name if other else (CHANCE if rule.against == CHANCE else None)
+    try:
+        return RULES[rule.kind](rule, target, other, report)
+    except CannotJudge as stop:
+        return Cell(target.name, against, stop.status, stop.code, stop.says, stop.next_step)
+    except Exception as error:
+        return _broken(target.name, error, against)
+
+
+def _among(worst: Cell, cells: tuple[Cell, ...]) -> str:
+    passed = sum(cell.status == "pass" for cell in cells)
+    name = f"{worst.condition} against {worst.against}" if worst.against else worst.condition
+    return f"{passed} of {len(cells)} hold; {name}: {worst.says}"
+
+
+def _nobody(rule: Rule) -> Cell:
+    says = f"the bundle has no condition that is {rule.subject}" + (f" at '{rule.site}'" if rule.site else "")
+    return Cell("", None, "missing", "EV-ABSENT", says, "add it to the study and run it")
+
+
+def _unbelievable(report: AuditReport) -> Cell:
+    invalid = [f for f in report.findings if f.severity == ExitCode.INVALID]
+    if invalid:
+        says = f"the bundle cannot be believed: {invalid[0].code} {invalid[0].file}"
+        return Cell("", None, "invalid", invalid[0].code, says, "see the findings")
+    return Cell("", None, "error", "GATE-ERROR", "the bundle could not be checked", "see the findings")
+
+
+def _broken(condition: str, error: Exception, against: str | None = None) -> Cell:
+    says = f"judging this rule broke: {type(error).__name__}: {error}"
+    return Cell(
+        condition, against, "error", "GATE-ERROR", says, "report this as a bug of husai, with the bundle"
+    )

@@ -1,0 +1,83 @@
+"""Observations as a rule sees them: values by unit, with every planned seed there, and their interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from husai_core.metric import MetricCard
+from husai_gates.audit import AuditReport
+from husai_gates.cannot_judge import CannotJudge
+from husai_gates.comparable import require_comparable
+from husai_gates.condition import Condition
+from husai_gates.interval import Interval, TooFewUnits, Unit, interval, seeds_of
+from husai_gates.policy import Rule
+from husai_gates.select import Located, locate
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Values by unit: raw ones, or paired differences turned so that higher is better."""
+
+    located: Located
+    values: Mapping[Unit, float]
+
+    @property
+    def card(self) -> MetricCard:
+        return self.located.measurement.card
+
+
+def observe(rule: Rule, condition: Condition, report: AuditReport) -> Observed:
+    """The observations of a rule's metric on a condition."""
+    located = locate(rule, condition, report)
+    values = {tuple(sorted(o.seeds)): o.value for o in located.measurement.observations}
+    require_seeds(condition, values, report)
+    return Observed(located, values)
+
+
+def require_seeds(condition: Condition, values: Mapping[Unit, float], report: AuditReport) -> None:
+    """Every seed that was planned, and every seed whose subject is in the bundle, must have been observed."""
+    expected = condition.seeds | (report.plan.seeds if report.plan else frozenset())
+    if missing := sorted(expected - set(seeds_of(values))):
+        says = f"seeds {', '.join(map(str, missing))} of '{condition.name}' were not observed"
+        raise CannotJudge("inconclusive", "EV-SEEDS-MISSING", says, "run the benchmark on every planned seed")
+
+
+def difference(rule: Rule, target: Condition, against: Condition, report: AuditReport) -> Observed:
+    """Paired differences, target minus comparator, positive where the target is better."""
+    one = observe(rule, target, report)
+    try:
+        other = observe(rule, against, report)
+    except CannotJudge as stop:
+        code = "BASE-ABSENT" if stop.code == "EV-ABSENT" else stop.code
+        raise CannotJudge(stop.status, code, f"the comparator: {stop.says}", stop.next_step) from None
+    require_comparable(one.located, other.located)
+    if one.values.keys() != other.values.keys():
+        odd = min(one.values.keys() ^ other.values.keys())
+        says = f"only one of '{target.name}' and '{against.name}' has the unit {list(odd)}"
+        raise CannotJudge("inconclusive", "CMP-UNITS", says, "measure both sides on the same units")
+    sign = -1 if one.card.direction == "lower" else 1
+    return Observed(one.located, {unit: sign * (v - other.values[unit]) for unit, v in one.values.items()})
+
+
+def estimate(rule: Rule, observed: Observed, confidence: float | None = None) -> Interval:
+    """The interval of the values, if there are as many seeds as the policy wants and as the method needs."""
+    has = len(seeds_of(observed.values))
+    try:
+        if has < rule.min_units:
+            raise TooFewUnits(has, rule.min_units)
+        return interval(observed.values, rule.confidence if confidence is None else confidence)
+    except TooFewUnits as error:
+        says = f"has {error.has} seed{'s' if error.has != 1 else ''}, needs {error.needs}"
+        raise CannotJudge("inconclusive", "EV-UNITS", says, "train and measure more seeds") from None
+
+
+def require_direction(observed: Observed, rule: Rule, wrong: str | None, why: str) -> None:
+    """A rule that asks for the wrong direction of its metric is a mistake in the policy."""
+    if observed.card.direction == wrong:
+        says = (
+            f"'{rule.metric}' is better when {wrong}; {why}"
+            if wrong != "neither"
+            else f"'{rule.metric}' {why}"
+        )
+        raise CannotJudge("error", "POL-DIRECTION", says, "correct the rule")

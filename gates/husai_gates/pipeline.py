@@ -1,0 +1,37 @@
+"""The pipeline: a bundle on disk and a policy become an audit report or a decision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from husai_core import bundle
+from husai_core.bundle import Snapshot
+from husai_core.errors import InvalidEvidence
+from husai_gates import policies, policy
+from husai_gates.audit import AuditReport, audit, unreadable
+from husai_gates.decision import Decision
+from husai_gates.judge import judge
+from husai_gates.views import check_views
+
+
+def audit_folder(folder: Path) -> AuditReport:
+    """Everything that can be said of a bundle without a policy, its views included."""
+    return _audited(folder)[1]
+
+
+def gate(folder: Path, policy_name: str) -> Decision:
+    """The decision on a bundle by a policy file, or by a shipped policy of that name."""
+    raw, place = policies.find(policy_name)
+    chosen = policy.load(raw, place)
+    snapshot, report = _audited(folder)
+    return judge(report, chosen, snapshot)
+
+
+def _audited(folder: Path) -> tuple[Snapshot, AuditReport]:
+    """A bundle that holds a link or a pipe is not read on; that refusal is a finding like any other."""
+    try:
+        snapshot = bundle.read(folder)
+    except InvalidEvidence as error:
+        return Snapshot(str(folder), {}), unreadable(error)
+    report = audit(snapshot)
+    return snapshot, report.with_findings(check_views(snapshot, report))

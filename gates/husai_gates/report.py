@@ -1,0 +1,72 @@
+"""The report of a bundle as Markdown: the decision, then every number with what a reader must know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from husai_core.evidence import Evidence, RecordedMeasurement
+from husai_gates.audit import AuditReport
+from husai_gates.audit.layout import kind_of
+from husai_gates.decision import Decision
+from husai_gates.interval import TooFewUnits, interval, mean, seeds_of
+from husai_gates.plain_text import number
+from husai_gates.reporters.markdown import safe, sections, table
+
+_HEAD = ("metric", "setting", "condition", "mean", "interval", "seeds", "chance", "unit", "better")
+
+
+def render(report: AuditReport, decision: Decision) -> str:
+    """The whole report. It depends on the audit and the decision only, so that anyone can regenerate it."""
+    lines = ["# Report", "", *sections(decision), ""]
+    by_benchmark = sorted(
+        report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[1].site, item[0])
+    )
+    for path, evidence in by_benchmark:
+        lines += _benchmark(path, evidence, decision.policy.confidence)
+    pictures = [path for path in report.paths if kind_of(path) == "picture"]
+    if pictures:
+        lines += ["## Plots", "", *(f"![{safe(path)}]({path})" for path in pictures), ""]
+    return "\n".join(lines)
+
+
+def _benchmark(path: str, evidence: Evidence, confidence: float) -> Iterator[str]:
+    yield f"## {safe(evidence.benchmark.name)} at {safe(evidence.site)}"
+    yield ""
+    data = ", ".join(f"{source.name} ({source.rows} rows)" for source in evidence.data)
+    yield f"Version {safe(evidence.benchmark.version)}; data {safe(data)}; from {safe(path)}."
+    yield ""
+    if evidence.outcome.status != "completed":
+        yield f"{safe(evidence.outcome.status)}: {safe(evidence.outcome.reason)}"
+        yield ""
+        return
+    rows = sorted(
+        (_row(m, confidence) for m in evidence.measurements), key=lambda row: [str(cell) for cell in row[:3]]
+    )
+    yield f"Intervals are two-sided at {100 * confidence:g} %; the unit of replication is the seed."
+    yield ""
+    yield from table(_HEAD, rows)
+    yield ""
+
+
+def _row(measurement: RecordedMeasurement, confidence: float) -> list[Any]:
+    values = {tuple(sorted(o.seeds)): o.value for o in measurement.observations}
+    try:
+        bounds = interval(values, confidence)
+        shown = f"{number(bounds.low)} to {number(bounds.high)}"
+    except TooFewUnits as error:
+        shown = f"none: {error}"
+    except (ValueError, ArithmeticError):
+        shown = "none: the units are incomplete"
+    card = measurement.card
+    return [
+        card.name,
+        ", ".join(f"{key} = {value}" for key, value in sorted(measurement.setting.items())),
+        measurement.condition,
+        number(mean([values[unit] for unit in sorted(values)])),
+        shown,
+        len(seeds_of(values)),
+        "unknown" if measurement.chance is None else number(measurement.chance),
+        card.unit,
+        card.direction,
+    ]

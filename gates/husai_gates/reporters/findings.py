@@ -1,0 +1,47 @@
+"""The audit report as text or JSON: the findings, and what this audit did and did not prove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from husai_core import strict_json
+from husai_gates.audit import AuditReport
+from husai_gates.reporters.text import finding_lines, safe
+
+_PROVEN = {
+    "hash_only": "Nothing was recomputed: the documents could not all be believed.",
+    "recomputed": "Digests, identities and stated summaries were recomputed from the files. "
+    "That the observations were really made is not proven: nothing was run again.",
+}
+
+
+def _text(report: AuditReport) -> str:
+    lines = [
+        f"{_headline(report)} (exit {int(report.exit_code)})",
+        f"bundle  {safe(report.content_digest)}, {report.assurance}",
+        f"holds   {len(report.paths)} files, {len(report.subjects)} subjects, "
+        f"{len(report.evidence)} evidence documents",
+        _PROVEN[report.assurance],
+        *finding_lines(report.findings),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _headline(report: AuditReport) -> str:
+    if not report.findings:
+        return "SOUND: nothing was found"
+    many = len(report.findings)
+    return f"{'INCOMPLETE' if report.intact else 'INVALID'}: {many} finding{'s' if many > 1 else ''}"
+
+
+def _json(report: AuditReport) -> str:
+    document = {
+        "assurance": report.assurance,
+        "content_digest": report.content_digest,
+        "exit_code": int(report.exit_code),
+        "findings": [finding.to_json() for finding in report.findings],
+    }
+    return strict_json.encode(document).decode()
+
+
+AUDIT_REPORTERS: Mapping[str, Callable[[AuditReport], str]] = {"text": _text, "json": _json}

@@ -1,0 +1,48 @@
+"""The decision for a terminal: no colour, no control characters, one line per row and finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from husai_core.errors import one_line
+from husai_gates.decision import Decision
+from husai_gates.finding import Finding
+
+
+def safe(value: object) -> str:
+    """Words for one line of a log. A CI runner obeys `##[` anywhere in it, and `::` at its beginning."""
+    return one_line(value).replace("##[", "# #[")
+
+
+def render(decision: Decision) -> str:
+    """Verdict, rows, findings."""
+    policy = decision.policy
+    lines = [
+        f"{headline(decision)} (exit {int(decision.exit_code)})",
+        f"policy  {safe(policy.name)} {safe(policy.version)} {safe(policy.digest)}",
+        f"bundle  {safe(decision.content_digest)}, {safe(decision.assurance)}",
+        "",
+    ]
+    width = max((len(row.rule) for row in decision.rows), default=0)
+    for row in decision.rows:
+        lines.append(f"{row.status:<14}{safe(row.rule):<{width}}  {safe(row.says)}")
+        if row.next_step and row.status != "pass":
+            lines.append(f"{'':<{14 + width}}  next: {safe(row.next_step)}")
+    return "\n".join([*lines, *finding_lines(decision.findings)]) + "\n"
+
+
+def finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """Findings, one line each, below a heading; nothing where there are none."""
+    if findings:
+        yield ""
+        yield f"{len(findings)} finding{'s' if len(findings) > 1 else ''}:"
+    for finding in findings:
+        step = f" ({safe(finding.next_step)})" if finding.next_step else ""
+        yield f"  {safe(finding.code)} {safe(finding.file)} {safe(finding.path)}: {safe(finding.rule)}{step}"
+
+
+def headline(decision: Decision) -> str:
+    """The verdict in words."""
+    passed = sum(row.status == "pass" for row in decision.rows)
+    words = decision.verdict.replace("_", " ").upper()
+    return f"{words}: {passed} of {len(decision.rows)} rules hold"

@@ -1,0 +1,23 @@
+"""The kinds of rules, by name. Each judges one cell: a condition, and what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from husai_gates.audit import AuditReport
+from husai_gates.condition import Condition
+from husai_gates.decision import Cell
+from husai_gates.policy import Rule
+from husai_gates.rules import equivalence, non_inferiority, present, superiority, threshold
+
+Judge = Callable[[Rule, Condition, Condition | None, AuditReport], Cell]
+
+RULES: Mapping[str, Judge] = {
+    "present": present.judge,
+    "threshold": threshold.judge,
+    "superiority": superiority.judge,
+    "non_inferiority": non_inferiority.judge,
+    "equivalence": equivalence.judge,
+}
+
+__all__ = ["RULES", "Judge"]

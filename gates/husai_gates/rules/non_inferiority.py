@@ -1,0 +1,24 @@
+"""Non-inferiority: the condition is not worse than its comparator by the margin, with confidence."""
+
+from __future__ import annotations
+
+from husai_gates.audit import AuditReport
+from husai_gates.condition import Condition
+from husai_gates.decision import Cell
+from husai_gates.observe import difference, estimate, require_direction
+from husai_gates.plain_text import number
+from husai_gates.policy import Rule
+from husai_gates.rules.verdict import verdict
+
+
+def judge(rule: Rule, target: Condition, against: Condition | None, report: AuditReport) -> Cell:
+    """The lower bound of the paired difference is above minus the margin."""
+    assert against is not None
+    observed = difference(rule, target, against, report)
+    require_direction(observed, rule, "neither", "has no better side, so nothing can be inferior in it")
+    interval = estimate(rule, observed)
+    problem = None
+    if not interval.low > -rule.margin:
+        loss = f"may be worse than '{against.name}' by {number(-interval.low)}"
+        problem = f"{loss}, the margin is {number(rule.margin)}"
+    return verdict(rule, observed, interval, problem, against=against)

@@ -1,0 +1,50 @@
+"""A verdict: the cell that follows from observations, an interval, and whether they satisfy the rule."""
+
+from __future__ import annotations
+
+from husai_gates.condition import Condition
+from husai_gates.decision import Cell, Status
+from husai_gates.interval import Interval, Unit
+from husai_gates.observe import Observed
+from husai_gates.plain_text import number
+from husai_gates.policy import Rule
+
+
+def verdict(
+    rule: Rule,
+    observed: Observed,
+    interval: Interval,
+    problem: str | None,
+    *,
+    against: Condition | str | None = None,
+    worst: tuple[Unit, float] | None = None,
+) -> Cell:
+    """A pass where there is no problem, else a fail that says it. Values without spread prove nothing."""
+    status: Status = "fail" if problem else "pass"
+    code, says, next_step = ("RULE-FAILED" if problem else "RULE-HOLDS"), problem or "holds", ""
+    if problem is None and observed.card.continuous and len(set(observed.values.values())) == 1:
+        status, code = "inconclusive", "EV-ZERO-WIDTH"
+        says = f"every unit of the continuous '{rule.metric}' has the same value, so nothing shows its spread"
+        next_step = "check that the seeds are different runs"
+    return Cell(
+        condition=observed.located.condition.name,
+        against=against.name if isinstance(against, Condition) else against,
+        status=status,
+        code=code,
+        says=f"{says}: {describe(interval)}",
+        next_step=next_step,
+        evidence=observed.located.path,
+        unit=observed.card.unit,
+        direction=observed.card.direction,
+        interval=interval,
+        worst=worst,
+    )
+
+
+def describe(interval: Interval) -> str:
+    """An interval in words."""
+    bounds = f"{number(interval.low)} to {number(interval.high)}"
+    return (
+        f"{number(interval.estimate)}, {100 * interval.confidence:g} % interval {bounds} "
+        f"from {interval.n} seeds ({interval.method})"
+    )

@@ -1,0 +1,96 @@
+"""Selection: which conditions a rule talks about, what each is compared with, and where it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from husai_core.evidence import Evidence, RecordedMeasurement, Scalar
+from husai_gates.audit import AuditReport
+from husai_gates.cannot_judge import CannotJudge
+from husai_gates.condition import Condition
+from husai_gates.policy import Rule, Who
+
+
+@dataclass(frozen=True)
+class Located:
+    """A measurement, with the evidence it stands in and the condition it is of."""
+
+    path: str
+    evidence: Evidence
+    measurement: RecordedMeasurement
+    condition: Condition
+
+
+def targets(rule: Rule, conditions: Mapping[str, Condition]) -> list[Condition | str]:
+    """The conditions a rule is judged on. A control that a candidate lacks is a string: it is missing."""
+    here = [c for c in conditions.values() if rule.site is None or c.site == rule.site]
+    who = rule.subject
+    if who.by == "role":
+        return [c for c in here if c.role == who.name]
+    if who.by == "condition":
+        return [c for c in here if c.name == who.name]
+    found: list[Condition | str] = []
+    for candidate in (c for c in here if c.role == "candidate"):
+        found += _controls(candidate.name, who.name, conditions) or [f"{candidate.name}.{who.name}"]
+    return found
+
+
+def comparators(who: Who, target: Condition, conditions: Mapping[str, Condition]) -> list[Condition]:
+    """What a condition is compared with: controls of its base; baselines at its site, else anywhere."""
+    if who.by == "control":
+        return _controls(target.base, who.name, conditions)
+    baselines = [c for c in conditions.values() if c.role == who.name and c.name != target.name]
+    return [c for c in baselines if c.site == target.site] or baselines
+
+
+def _controls(base: str, name: str, conditions: Mapping[str, Condition]) -> list[Condition]:
+    return [c for c in conditions.values() if c.control and (c.control.of, c.control.name) == (base, name)]
+
+
+def documents(benchmark: str, condition: Condition, report: AuditReport) -> dict[str, Evidence]:
+    """The evidence of a benchmark at the site of a condition; what failed or was skipped has no answer."""
+    found = {
+        path: evidence
+        for path, evidence in sorted(report.evidence.items())
+        if evidence.benchmark.name == benchmark and evidence.site == condition.site
+    }
+    for path, evidence in found.items():
+        outcome = evidence.outcome
+        if outcome.status == "failed":
+            raise CannotJudge(
+                "error", "EV-FAILED", f"{benchmark} failed: {outcome.reason}", outcome.next_step
+            )
+        if outcome.status == "skipped":
+            says = f"{benchmark} was skipped: {outcome.reason}"
+            raise CannotJudge("missing", "EV-SKIPPED", says, outcome.next_step or f"see {path}")
+    if not found:
+        known = sorted({evidence.benchmark.name for evidence in report.evidence.values()})
+        says = f"there is no evidence of the benchmark '{benchmark}' at the site '{condition.site}'"
+        raise CannotJudge("missing", "EV-ABSENT", says, f"the bundle has: {', '.join(known) or 'none'}")
+    return found
+
+
+def locate(rule: Rule, condition: Condition, report: AuditReport) -> Located:
+    """The measurement of a rule's metric and setting on a condition. Without `setting`, `{}` is meant."""
+    settings: list[Mapping[str, Scalar]] = []
+    for path, evidence in documents(rule.benchmark, condition, report).items():
+        for measurement in evidence.measurements:
+            if measurement.condition == condition.name and measurement.card.name == rule.metric:
+                if _same(measurement.setting, rule.setting):
+                    return Located(path, evidence, measurement, condition)
+                settings.append(measurement.setting)
+    says = f"{rule.benchmark} has no '{rule.metric}' of '{condition.name}'"
+    if settings:
+        listing = ", ".join(sorted(str(dict(sorted(s.items()))) for s in settings))
+        raise CannotJudge(
+            "missing", "EV-ABSENT", f"{says} at setting {dict(rule.setting)}", f"measured at: {listing}"
+        )
+    raise CannotJudge("missing", "EV-ABSENT", says, "run the benchmark on this condition")
+
+
+def _same(one: Mapping[str, Scalar], other: Mapping[str, Scalar]) -> bool:
+    """Whether two settings are equal; `true` is not 1 here."""
+    return dict(one) == dict(other) and all(
+        isinstance(one[k], bool) == isinstance(other[k], bool) for k in one
+    )

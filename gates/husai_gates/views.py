@@ -1,0 +1,75 @@
+"""Views: decision.json and report.md are made from the rest of a bundle, and compared with what it holds.
+
+Plots are not regenerated: they are pictures, and nothing is decided by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from husai_core import strict_json
+from husai_core.bundle import Snapshot
+from husai_core.errors import HusaiError
+from husai_gates import policy as policies
+from husai_gates import report as report_view
+from husai_gates.audit import AuditReport, audit_unsealed
+from husai_gates.audit.layout import kind_of
+from husai_gates.decision import Decision
+from husai_gates.finding import Finding
+from husai_gates.judge import judge
+
+DECISION, REPORT = "decision.json", "report.md"
+_AGAIN = "remove it, or make it again with 'husai gate'"
+
+
+def make_views(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Decision and report of files still to be sealed, by the one policy among them; without one, nothing."""
+    held = [path for path in sorted(files) if kind_of(path) == "policy"]
+    if len(held) != 1:
+        return {}
+    report = audit_unsealed(files)
+    decision = judge(report, policies.load(files[held[0]], held[0]), Snapshot(".", files))
+    return {DECISION: decision.to_bytes(), REPORT: report_view.render(report, decision).encode()}
+
+
+def check_views(snapshot: Snapshot, report: AuditReport) -> tuple[Finding, ...]:
+    """Findings for views that do not follow from the bundle. Of a bundle that is not intact, none could."""
+    if not report.intact:
+        return ()
+    try:
+        return tuple(sorted(_check(snapshot, report)))
+    except HusaiError as error:
+        return (Finding("EV-VIEW", DECISION, "$", f"cannot be regenerated: {error}", _AGAIN),)
+    except Exception as error:
+        rule = f"the views could not be checked: {type(error).__name__}: {error}"
+        return (Finding("GATE-ERROR", DECISION, "$", rule, "report this as a bug of husai, with the bundle"),)
+
+
+def _check(snapshot: Snapshot, report: AuditReport) -> Iterator[Finding]:
+    files = snapshot.files
+    if DECISION not in files:
+        if REPORT in files:
+            yield Finding("EV-VIEW", REPORT, "$", "a report of no decision in this bundle", _AGAIN)
+        return
+    raw_policy = _policy_of(snapshot, files)
+    if raw_policy is None:
+        rule = "the bundle does not hold the policy of this decision"
+        yield Finding("EV-VIEW", DECISION, "$.policy.digest", rule, _AGAIN)
+        return
+    decision = judge(report, policies.load(raw_policy, "policy"), snapshot)
+    yield from _compare_decision(files[DECISION], decision)
+    if REPORT in files and files[REPORT] != report_view.render(report, decision).encode():
+        yield Finding("EV-VIEW", REPORT, "$", "is not the report that this bundle gives", _AGAIN)
+
+
+def _policy_of(snapshot: Snapshot, files: Mapping[str, bytes]) -> bytes | None:
+    """The bytes of the policy that the decision in the bundle names."""
+    named = snapshot.json(DECISION)["policy"]["digest"]
+    held = {strict_json.digest(raw): raw for path, raw in files.items() if kind_of(path) == "policy"}
+    return held.get(named)
+
+
+def _compare_decision(raw: bytes, decision: Decision) -> Iterator[Finding]:
+    if raw != decision.to_bytes():
+        rule = f"is not the decision that this bundle gives, which is '{decision.verdict}'"
+        yield Finding("EV-VIEW", DECISION, "$", rule, _AGAIN)

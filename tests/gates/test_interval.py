@@ -1,0 +1,89 @@
+"""Intervals: t over seeds, jackknife over seeds for pairs, and none where there are too few."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from husai_gates.interval import TooFewUnits, interval, mean, mean_interval, pairwise_interval, seeds_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+stats = pytest.importorskip("scipy.stats")
+numpy = pytest.importorskip("numpy")
+
+finite = st.floats(-1e3, 1e3, allow_nan=False)
+
+
+@given(st.lists(finite, min_size=2, max_size=20), st.sampled_from([0.8, 0.9, 0.95, 0.99]))
+def test_the_mean_interval_is_scipys(values: list[float], confidence: float) -> None:
+    found = mean_interval(values, confidence)
+    half = float(stats.t.isf((1 - confidence) / 2, len(values) - 1)) * float(stats.sem(values))
+    assert found.estimate == pytest.approx(float(numpy.mean(values)), rel=1e-9, abs=1e-9)
+    assert found.high - found.estimate == pytest.approx(half, rel=1e-6, abs=1e-9)
+    assert found.n == len(values)
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 8])
+def test_the_pairwise_interval_is_the_seed_level_jackknife(n: int) -> None:
+    draw = random.Random(n)
+    values = {pair: draw.random() for pair in itertools.combinations(range(n), 2)}
+    leave_out = [numpy.mean([v for pair, v in values.items() if seed not in pair]) for seed in range(n)]
+    error = numpy.sqrt((n - 1) / n * numpy.sum((leave_out - numpy.mean(leave_out)) ** 2))
+    found = pairwise_interval(values, 0.95)
+    assert found.n == n
+    assert found.estimate == pytest.approx(float(numpy.mean(list(values.values()))))
+    assert found.high - found.estimate == pytest.approx(float(stats.t.ppf(0.975, n - 1) * error))
+
+
+def test_pairs_are_not_counted_as_independent() -> None:
+    """A pair's value that is only its two seeds' sum: taking ten pairs for ten samples would be too sure."""
+    draw = random.Random(0)
+    effect = [draw.gauss(0, 1) for _ in range(5)]
+    values = {(a, b): effect[a] + effect[b] for a, b in itertools.combinations(range(5), 2)}
+    naive = mean_interval(list(values.values()), 0.95)
+    found = pairwise_interval(values, 0.95)
+    assert found.high - found.low > 1.5 * (naive.high - naive.low)
+
+
+@pytest.mark.parametrize("values", [{}, {(1,): 0.5}])
+def test_there_is_no_interval_below_two_seeds(values: dict[tuple[int, ...], float]) -> None:
+    with pytest.raises(TooFewUnits) as stop:
+        interval(values, 0.95)
+    assert (stop.value.has, stop.value.needs) == (len(values), 2)
+
+
+def test_there_is_no_pairwise_interval_below_three_seeds() -> None:
+    with pytest.raises(TooFewUnits) as stop:
+        interval({(1, 2): 0.5}, 0.95)
+    assert (stop.value.has, stop.value.needs) == (2, 3)
+
+
+def test_an_incomplete_set_of_pairs_is_refused() -> None:
+    with pytest.raises(ValueError, match="every pair"):
+        interval({(1, 2): 0.5, (2, 3): 0.5}, 0.95)
+
+
+@settings(max_examples=50)
+@given(st.lists(finite, min_size=2, max_size=8), st.randoms())
+def test_the_order_of_units_changes_no_bit(values: list[float], shuffler: random.Random) -> None:
+    shuffled = list(values)
+    shuffler.shuffle(shuffled)
+    assert mean(values) == mean(shuffled)
+    one = mean_interval(values, 0.95)
+    other = mean_interval(shuffled, 0.95)
+    assert one == other
+
+
+def test_coverage_over_seeds_is_what_it_says() -> None:
+    draw = random.Random(1)
+    hits = 0
+    for _ in range(2000):
+        found = mean_interval([draw.gauss(0, 1) for _ in range(5)], 0.9)
+        hits += found.low <= 0 <= found.high
+    assert 0.88 < hits / 2000 < 0.92
+
+
+def test_seeds_are_counted_once() -> None:
+    assert seeds_of({(1, 2): 0.0, (2, 3): 0.0}) == [1, 2, 3]

@@ -1,0 +1,665 @@
+"""Bad bundles: each named mutation of a good bundle gives its stable code and its exit code."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+TOPK = "addition.topk"
+RECONSTRUCTION = "evidence/reconstruction.addition.json"
+PROVENANCE = "provenance.json"
+
+# --- the producer regenerates everything: the documents are changed before digests and manifest are made -----------
+
+
+def unplanned_value(draft: Any) -> None:
+    draft.measurement("explained_variance")["observations"][0]["value"] = 3.0
+
+
+def more_active_than_there_are(draft: Any) -> None:
+    draft.measurement("l0")["observations"][0]["value"] = 257.0
+
+
+def impossible_chance(draft: Any) -> None:
+    draft.measurement("pwmcc")["chance"] = 1.5
+
+
+def stated_mean_edited(draft: Any) -> None:
+    draft.measurement("explained_variance")["stated"] = {"mean": 0.99}
+
+
+def stated_interval_excludes_mean(draft: Any) -> None:
+    draft.measurement("explained_variance")["stated"] = {"mean": 0.9504, "low": 0.96, "high": 0.97}
+
+
+def stated_interval_upside_down(draft: Any) -> None:
+    draft.measurement("explained_variance")["stated"] = {"mean": 0.9504, "low": 0.96, "high": 0.94}
+
+
+def value_as_text(draft: Any) -> None:
+    draft.measurement("explained_variance")["observations"][0]["value"] = "0.95"
+
+
+def value_true(draft: Any) -> None:
+    draft.measurement("explained_variance")["observations"][0]["value"] = True
+
+
+def value_null(draft: Any) -> None:
+    draft.measurement("explained_variance")["observations"][0]["value"] = None
+
+
+def unknown_schema(draft: Any) -> None:
+    draft.reconstruction["schema"] = "husai:evidence/v0"
+
+
+def schema_reference(draft: Any) -> None:
+    draft.reconstruction["$ref"] = "https://example.org/laxer.json"
+
+
+def confusable_condition(draft: Any) -> None:
+    draft.measurement("explained_variance")["condition"] = "addition.tорk"  # Cyrillic o and er
+
+
+def condition_with_line_break(draft: Any) -> None:
+    draft.measurement("explained_variance")["condition"] = "addition.topk\n"
+
+
+def evidence_of_another_subject(draft: Any) -> None:
+    draft.reconstruction["subjects"][0]["digest"] = "sha256:" + "1" * 64
+
+
+def evidence_of_another_site(draft: Any) -> None:
+    draft.reconstruction["site"]["digest"] = "sha256:" + "1" * 64
+
+
+def subject_at_another_site(draft: Any) -> None:
+    draft.of(TOPK)[0]["site"]["digest"] = "sha256:" + "1" * 64
+
+
+def subject_under_another_name(draft: Any) -> None:
+    draft.of(TOPK)[0]["name"] = "addition.topk.s99"
+
+
+def subjects_of_a_condition_differ(draft: Any) -> None:
+    draft.of(TOPK)[0]["dims"]["d_sae"] = 512
+
+
+def relabelled_role(draft: Any) -> None:
+    for subject in draft.of(TOPK):
+        subject["role"] = "baseline"
+
+
+def observation_of_an_unknown_seed(draft: Any) -> None:
+    draft.measurement("explained_variance")["observations"].append({"seeds": [77], "value": 0.95})
+
+
+def measurement_of_nobody(draft: Any) -> None:
+    draft.measurement("explained_variance")["condition"] = "addition.gated"
+
+
+def control_of_nothing(draft: Any) -> None:
+    for subject in draft.of(f"{TOPK}.untrained"):
+        subject["control"]["of"] = "addition.gated"
+
+
+def control_of_other_dimensions(draft: Any) -> None:
+    for subject in draft.of(f"{TOPK}.untrained"):
+        subject["dims"]["d_sae"] = 64
+
+
+def seed_observed_twice(draft: Any) -> None:
+    observations = draft.measurement("explained_variance")["observations"]
+    observations.append(dict(observations[0]))
+
+
+def pair_observed_in_both_orders(draft: Any) -> None:
+    draft.measurement("pwmcc")["observations"].append({"seeds": [2, 1], "value": 0.6})
+
+
+def pair_missing(draft: Any) -> None:
+    del draft.measurement("pwmcc")["observations"][3]
+
+
+def seeds_and_pairs_mixed(draft: Any) -> None:
+    draft.measurement("pwmcc")["observations"].append({"seeds": [1], "value": 0.6})
+
+
+def same_weights_as_two_seeds(draft: Any) -> None:
+    first, second = draft.of(TOPK)[:2]
+    second["weights"] = first["weights"]
+
+
+def two_subjects_of_one_seed(draft: Any) -> None:
+    twin = copy.deepcopy(draft.of(TOPK)[0])
+    twin |= {"name": "addition.topk.s1b", "weights": "sha256:" + "2" * 64}
+    draft.subjects[twin["name"]] = twin
+
+
+def measured_twice(draft: Any) -> None:
+    twin = copy.deepcopy(draft.measurement("explained_variance"))
+    draft.reconstruction["measurements"].append(twin)
+
+
+def measured_twice_in_two_documents(draft: Any) -> None:
+    draft.evidence["evidence/reconstruction.again.json"] = copy.deepcopy(draft.reconstruction)
+
+
+def failed_with_a_metric(draft: Any) -> None:
+    draft.reconstruction["outcome"] = {"status": "failed", "reason": "out of memory", "next_step": ""}
+
+
+def completed_with_nothing(draft: Any) -> None:
+    draft.reconstruction["measurements"] = []
+
+
+def finished_before_it_started(draft: Any) -> None:
+    draft.provenance["finished"] = "2026-01-31T11:00:00Z"
+
+
+def started_on_no_day(draft: Any) -> None:
+    draft.provenance["started"] = "2026-02-31T11:00:00Z"
+
+
+def foreign_weights(draft: Any) -> None:
+    header = b'{"W_dec":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'
+    raw = len(header).to_bytes(8, "little") + header
+    draft.extra["weights/addition.topk.s1/sae_weights.safetensors"] = raw
+
+
+def weights_of_nobody(draft: Any) -> None:
+    draft.extra["weights/addition.topk.s99/cfg.json"] = b"{}"
+
+
+def pickle_by_suffix(draft: Any) -> None:
+    draft.extra["weights/addition.topk.s1/sae.pt"] = b""
+
+
+def pickle_by_content(draft: Any) -> None:
+    raw = b"\x80\x04\x95\x0c\x00\x00\x00\x00\x00\x00\x00\x8c\x08"
+    draft.extra["weights/addition.topk.s1/sae_weights.safetensors"] = raw
+
+
+def zip_called_weights(draft: Any) -> None:
+    draft.extra["weights/addition.topk.s1/sae_weights.safetensors"] = b"PK\x03\x04" + bytes(40)
+
+
+def picture_with_a_script(draft: Any) -> None:
+    draft.extra["plots/a.svg"] = b"<svg><script>alert(1)</script></svg>"
+
+
+def text_called_picture(draft: Any) -> None:
+    draft.extra["plots/a.png"] = b"hello"
+
+
+def file_of_no_kind(draft: Any) -> None:
+    draft.extra["notes.txt"] = b"hello"
+
+
+def names_that_collide(draft: Any) -> None:
+    draft.extra["plots/a.png"] = draft.extra["plots/A.png"] = b"\x89PNG\r\n\x1a\n"
+
+
+def study_not_toml(draft: Any) -> None:
+    draft.study = "seeds = ["
+
+
+def study_with_nan(draft: Any) -> None:
+    draft.study = draft.study.replace("learning_rate = 1e-3", "learning_rate = nan")
+
+
+def study_of_another_form(draft: Any) -> None:
+    draft.study = draft.study.replace("steps = 1500", 'steps = "many"')
+
+
+def decision_of_another_bundle(draft: Any) -> None:
+    draft.views = True
+    other = type(draft)()
+    other.measurement("explained_variance")["observations"][0]["value"] = 0.96
+    other.views = True
+    draft.extra["decision.json"] = other.files()["decision.json"]
+    draft.views = False
+
+
+def report_without_decision(draft: Any) -> None:
+    draft.extra["report.md"] = b"# All is well\n"
+
+
+# --- 2: evidence that is sound and does not suffice -----------------------------------------------------------------
+
+
+def seed_never_shown(draft: Any) -> None:
+    draft.drop_seed(5)
+
+
+def seed_not_observed(draft: Any) -> None:
+    del draft.measurement("explained_variance")["observations"][4]
+
+
+def one_seed(draft: Any) -> None:
+    draft.study = draft.study.replace("[1, 2, 3, 4, 5]", "[1]")
+    for seed in (2, 3, 4, 5):
+        draft.drop_seed(seed)
+    draft.consistency["measurements"] = []
+    draft.consistency["outcome"] = {"status": "skipped", "reason": "one seed", "next_step": "train more"}
+
+
+def candidate_never_shown(draft: Any) -> None:
+    names = [n for n, s in draft.subjects.items() if s["condition"].startswith(TOPK)]
+    draft.drop(names)
+    for document in draft.evidence.values():
+        document["measurements"] = [
+            m for m in document["measurements"] if not m["condition"].startswith(TOPK)
+        ]
+
+
+def metric_removed(draft: Any) -> None:
+    draft.reconstruction["measurements"].remove(draft.measurement("explained_variance"))
+
+
+def benchmark_removed(draft: Any) -> None:
+    del draft.evidence[RECONSTRUCTION]
+
+
+def benchmark_skipped(draft: Any) -> None:
+    draft.reconstruction["measurements"] = []
+    draft.reconstruction["outcome"] = {
+        "status": "skipped",
+        "reason": "needs saebench",
+        "next_step": "install it",
+    }
+
+
+def baseline_removed(draft: Any) -> None:
+    names = [n for n, s in draft.subjects.items() if s["condition"].startswith("addition.relu")]
+    draft.drop(names)
+    draft.study = (
+        draft.study[: draft.study.index('\n[[sae]]\nname = "relu"')]
+        + draft.study[draft.study.index("\n[[control]]") :]
+    )
+    for document in draft.evidence.values():
+        document["measurements"] = [m for m in document["measurements"] if "relu" not in m["condition"]]
+
+
+def control_not_measured(draft: Any) -> None:
+    draft.consistency["measurements"].remove(draft.measurement("pwmcc", f"{TOPK}.untrained"))
+
+
+def chance_unknown(draft: Any) -> None:
+    del draft.measurement("pwmcc", f"{TOPK}.random_decoder")["chance"]
+
+
+def other_setting(draft: Any) -> None:
+    draft.measurement("explained_variance")["setting"] = {"k": 5}
+
+
+def constant_values(draft: Any) -> None:
+    for observation in draft.measurement("explained_variance")["observations"]:
+        observation["value"] = 0.95
+
+
+def other_metric_version(draft: Any) -> None:
+    draft.measurement("explained_variance", "addition.relu")["metric"]["version"] = "2"
+
+
+def other_budget(draft: Any) -> None:
+    for subject in draft.of("addition.relu"):
+        subject["budget"]["steps"] = 3000
+
+
+def other_width(draft: Any) -> None:
+    for subject in draft.subjects.values():
+        if subject["condition"].startswith("addition.relu"):
+            subject["dims"]["d_sae"] = 512
+
+
+def _move_baseline(draft: Any) -> dict[str, Any]:
+    other = copy.deepcopy(draft.reconstruction)
+    other["measurements"] = [m for m in other["measurements"] if "relu" in m["condition"]]
+    kept = draft.reconstruction
+    kept["measurements"] = [m for m in kept["measurements"] if "relu" not in m["condition"]]
+    draft.evidence["evidence/reconstruction.relu.json"] = other
+    return other
+
+
+def other_rows(draft: Any) -> None:
+    _move_baseline(draft)["data"][0]["rows"] = 5000
+
+
+def other_data(draft: Any) -> None:
+    _move_baseline(draft)["data"][0]["digest"] = "sha256:" + "3" * 64
+
+
+def other_benchmark_version(draft: Any) -> None:
+    _move_baseline(draft)["benchmark"]["version"] = "2"
+
+
+def other_benchmark_settings(draft: Any) -> None:
+    _move_baseline(draft)["settings"] = {"rows": 100}
+
+
+def below_the_floor(draft: Any) -> None:
+    for observation in draft.measurement("explained_variance")["observations"]:
+        observation["value"] -= 0.06
+
+
+def one_bad_seed(draft: Any) -> None:
+    draft.measurement("explained_variance")["observations"][2]["value"] = 0.84
+
+
+def no_training_signal(draft: Any) -> None:
+    for observation in draft.measurement("pwmcc")["observations"]:
+        observation["value"] -= 0.19
+
+
+def instrument_off(draft: Any) -> None:
+    for observation in draft.measurement("pwmcc", f"{TOPK}.random_decoder")["observations"]:
+        observation["value"] += 0.02
+
+
+def worse_than_the_baseline(draft: Any) -> None:
+    for observation in draft.measurement("explained_variance", "addition.relu")["observations"]:
+        observation["value"] += 0.04
+
+
+def plan_removed(draft: Any) -> None:
+    draft.study = ""
+
+
+def model_fails_its_check(draft: Any) -> None:
+    draft.site["model"]["checks"][0]["value"] = 0.2
+
+
+REGENERATED: list[tuple[Callable[[Any], None], str, int]] = [
+    (unplanned_value, "EV-RANGE", 3),
+    (more_active_than_there_are, "EV-RANGE", 3),
+    (impossible_chance, "EV-RANGE", 3),
+    (stated_mean_edited, "EV-RECOMPUTE", 3),
+    (stated_interval_excludes_mean, "EV-CI-INCOHERENT", 3),
+    (stated_interval_upside_down, "EV-CI-INCOHERENT", 3),
+    (value_as_text, "EV-TYPE", 3),
+    (value_true, "EV-TYPE", 3),
+    (value_null, "EV-TYPE", 3),
+    (unknown_schema, "EV-SCHEMA", 3),
+    (schema_reference, "EV-TYPE", 3),
+    (confusable_condition, "EV-IDENT", 3),
+    (condition_with_line_break, "EV-IDENT", 3),
+    (evidence_of_another_subject, "EV-SUBJECT", 3),
+    (evidence_of_another_site, "EV-SUBJECT", 3),
+    (subject_at_another_site, "EV-SUBJECT", 3),
+    (subject_under_another_name, "EV-SUBJECT", 3),
+    (subjects_of_a_condition_differ, "EV-SUBJECT", 3),
+    (relabelled_role, "EV-SUBJECT", 3),
+    (observation_of_an_unknown_seed, "EV-SUBJECT", 3),
+    (measurement_of_nobody, "EV-SUBJECT", 3),
+    (control_of_nothing, "EV-SUBJECT", 3),
+    (control_of_other_dimensions, "EV-SUBJECT", 3),
+    (seed_observed_twice, "EV-DUP-UNIT", 3),
+    (pair_observed_in_both_orders, "EV-DUP-UNIT", 3),
+    (pair_missing, "EV-UNIT-SET", 3),
+    (seeds_and_pairs_mixed, "EV-UNIT-SET", 3),
+    (same_weights_as_two_seeds, "EV-DUP-UNIT", 3),
+    (two_subjects_of_one_seed, "EV-DUP-UNIT", 3),
+    (measured_twice, "EV-DUP-MEASUREMENT", 3),
+    (measured_twice_in_two_documents, "EV-DUP-MEASUREMENT", 3),
+    (failed_with_a_metric, "EV-OUTCOME", 3),
+    (completed_with_nothing, "EV-OUTCOME", 3),
+    (finished_before_it_started, "EV-TIME", 3),
+    (started_on_no_day, "EV-TIME", 3),
+    (foreign_weights, "EV-SUBJECT", 3),
+    (weights_of_nobody, "EV-SUBJECT", 3),
+    (pickle_by_suffix, "EV-PICKLE", 3),
+    (pickle_by_content, "EV-PICKLE", 3),
+    (zip_called_weights, "EV-PICKLE", 3),
+    (picture_with_a_script, "EV-PICTURE", 3),
+    (text_called_picture, "EV-PICTURE", 3),
+    (file_of_no_kind, "EV-UNKNOWN-FILE", 3),
+    (names_that_collide, "EV-NAME-COLLISION", 3),
+    (study_not_toml, "EV-TOML", 3),
+    (study_with_nan, "EV-NONFINITE", 3),
+    (study_of_another_form, "EV-TYPE", 3),
+    (decision_of_another_bundle, "EV-VIEW", 3),
+    (report_without_decision, "EV-VIEW", 3),
+    (model_fails_its_check, "EV-MODEL-CHECK", 2),
+    (seed_never_shown, "EV-SEEDS-MISSING", 2),
+    (seed_not_observed, "EV-SEEDS-MISSING", 2),
+    (one_seed, "EV-UNITS", 2),
+    (candidate_never_shown, "EV-SEEDS-MISSING", 2),
+    (metric_removed, "EV-ABSENT", 2),
+    (benchmark_removed, "EV-ABSENT", 2),
+    (benchmark_skipped, "EV-SKIPPED", 2),
+    (baseline_removed, "BASE-ABSENT", 2),
+    (control_not_measured, "BASE-ABSENT", 2),
+    (chance_unknown, "EV-ABSENT", 2),
+    (other_setting, "EV-ABSENT", 2),
+    (constant_values, "EV-ZERO-WIDTH", 2),
+    (other_metric_version, "CMP-METRIC", 2),
+    (other_budget, "CMP-BUDGET", 2),
+    (other_width, "CMP-BUDGET", 2),
+    (other_rows, "CMP-DATA", 2),
+    (other_data, "CMP-DATA", 2),
+    (other_benchmark_version, "CMP-BENCHMARK", 2),
+    (other_benchmark_settings, "CMP-BENCHMARK", 2),
+    (below_the_floor, "RULE-FAILED", 2),
+    (one_bad_seed, "RULE-FAILED", 2),
+    (no_training_signal, "RULE-FAILED", 2),
+    (instrument_off, "RULE-FAILED", 2),
+    (worse_than_the_baseline, "RULE-FAILED", 2),
+]
+
+
+def codes(decision: Any) -> set[str]:
+    return (
+        {f.code for f in decision.findings}
+        | {c.code for r in decision.rows for c in r.cells}
+        | {r.code for r in decision.rows}
+    )
+
+
+@pytest.mark.parametrize(
+    ("mutate", "code", "exit_code"), REGENERATED, ids=lambda v: getattr(v, "__name__", None)
+)
+def test_a_bundle_made_badly(draft: Any, decide: Any, mutate: Any, code: str, exit_code: int) -> None:
+    mutate(draft)
+    decision = decide(draft.files())
+    assert code in codes(decision)
+    assert decision.exit_code == exit_code
+    statuses = {row.status for row in decision.rows}
+    assert statuses == {"invalid"} if exit_code == 3 else "invalid" not in statuses
+
+
+def test_the_unspoilt_bundle_is_released(draft: Any, decide: Any) -> None:
+    decision = decide(draft.files())
+    assert (decision.exit_code, decision.verdict, decision.findings) == (0, "released", ())
+    assert {row.status for row in decision.rows} == {"pass"}
+    assert decision.assurance == "recomputed"
+
+
+# --- somebody edits the sealed files ---------------------------------------------------------------------------------
+
+
+def edited(path: str, old: bytes, new: bytes) -> Callable[[dict[str, bytes]], None]:
+    def mutate(files: dict[str, bytes]) -> None:
+        assert old in files[path]
+        files[path] = files[path].replace(old, new, 1)
+
+    return mutate
+
+
+def removed(path: str) -> Callable[[dict[str, bytes]], None]:
+    return lambda files: files.pop(path)  # type: ignore[return-value]
+
+
+def added(path: str, raw: bytes = b"") -> Callable[[dict[str, bytes]], None]:
+    return lambda files: files.update({path: raw})
+
+
+def manifest_lists(path: str) -> Callable[[dict[str, bytes]], None]:
+    def mutate(files: dict[str, bytes]) -> None:
+        manifest = json.loads(files["manifest.json"])
+        manifest["files"][path] = {"sha256": "sha256:" + "0" * 64, "size": 0}
+        files["manifest.json"] = json.dumps(manifest).encode()
+
+    return mutate
+
+
+def swap(files: dict[str, bytes]) -> None:
+    one, other = "subjects/addition.topk.s1.json", "subjects/addition.topk.s2.json"
+    files[one], files[other] = files[other], files[one]
+
+
+def replaced(path: str, raw: bytes) -> Callable[[dict[str, bytes]], None]:
+    return lambda files: files.update({path: raw})
+
+
+TAMPERED: list[tuple[str, Callable[[dict[str, bytes]], None], str]] = [
+    ("an observation edited", edited(RECONSTRUCTION, b"0.95", b"0.96"), "EV-DIGEST"),
+    ("a file swapped for another", swap, "EV-DIGEST"),
+    ("a file truncated", replaced(RECONSTRUCTION, b'{"schema": "husai'), "EV-JSON"),
+    ("a file emptied", replaced(RECONSTRUCTION, b""), "EV-JSON"),
+    ("a byte order mark", edited(PROVENANCE, b"{", b"\xef\xbb\xbf{"), "EV-JSON"),
+    ("trailing garbage", replaced(PROVENANCE, b"{} x"), "EV-JSON"),
+    ("not UTF-8", replaced(PROVENANCE, b'{"a": "\xff"}'), "EV-JSON"),
+    ("NaN", edited(RECONSTRUCTION, b"0.95", b"NaN"), "EV-NONFINITE"),
+    ("1e400", edited(RECONSTRUCTION, b"0.95", b"1e400"), "EV-NONFINITE"),
+    ("a duplicate key", replaced(PROVENANCE, b'{"a": 1, "a": 2}'), "EV-DUP-KEY"),
+    ("a big integer", replaced(PROVENANCE, b'{"a": 9007199254740993}'), "EV-BIG-INT"),
+    ("a nesting bomb", replaced(PROVENANCE, b"[" * 100_000), "EV-DEPTH"),
+    ("an array for an object", replaced(PROVENANCE, b"[]"), "EV-TYPE"),
+    ("an extra file", added("evidence/more.json", b"{}"), "EV-UNLISTED"),
+    ("a file removed", removed(RECONSTRUCTION), "EV-FILE-MISSING"),
+    ("the manifest removed", removed("manifest.json"), "EV-FILE-MISSING"),
+    ("the manifest emptied", replaced("manifest.json", b""), "EV-JSON"),
+    ("a path out of the bundle listed", manifest_lists("../../etc/passwd"), "EV-PATH"),
+    ("an absolute path listed", manifest_lists("/etc/passwd"), "EV-PATH"),
+    ("a drive letter listed", manifest_lists("C:\\windows"), "EV-PATH"),
+    ("a NUL listed", manifest_lists("a\x00b"), "EV-PATH"),
+    ("a bidi name listed", manifest_lists("subjects/\u202ea.json"), "EV-IDENT"),
+    ("a bidi name", added("subjects/\u202ea.json"), "EV-IDENT"),
+    ("a name that is no text", added("subjects/\udcff.json"), "EV-IDENT"),
+    ("a backslash", added("a\\b"), "EV-PATH"),
+    ("manifest in another form", edited("manifest.json", b"\n", b" "), "EV-DIGEST"),
+    ("the decision edited", edited("decision.json", b'"released"', b'"not_released"'), "EV-DIGEST"),
+    ("the report edited", edited("report.md", b"RELEASED", b"RELEASED!"), "EV-DIGEST"),
+    ("provenance removed", removed(PROVENANCE), "EV-FILE-MISSING"),
+]
+
+
+@pytest.mark.parametrize(("mutate", "code"), [pytest.param(m, c, id=i) for i, m, c in TAMPERED])
+def test_a_bundle_edited_after_it_was_sealed(good: Any, decide: Any, mutate: Any, code: str) -> None:
+    files = dict(good)
+    mutate(files)
+    decision = decide(files)
+    assert code in codes(decision)
+    assert decision.exit_code == 3
+    assert decision.assurance == "hash_only"
+
+
+VIEWS = [
+    ("decision.json", b'"released"'),
+    ("decision.json", b"0.95"),
+    ("report.md", b"RELEASED"),
+    ("report.md", b"0.95"),
+]
+
+
+@pytest.mark.parametrize(("path", "old"), VIEWS)
+def test_a_view_edited_and_sealed_again(good: Any, seal: Any, decide: Any, path: str, old: bytes) -> None:
+    files = dict(good)
+    files[path] = files[path].replace(old, b'"invalid"' if b'"' in old else b"0.97", 1)
+    decision = decide(seal(files))
+    assert "EV-VIEW" in codes(decision)
+    assert decision.exit_code == 3
+
+
+def test_a_failed_benchmark_is_an_error(draft: Any, decide: Any) -> None:
+    draft.reconstruction["measurements"] = []
+    draft.reconstruction["outcome"] = {"status": "failed", "reason": "out of memory", "next_step": "buy some"}
+    decision = decide(draft.files())
+    assert decision.exit_code == 4
+    row = next(r for r in decision.rows if r.rule == "explains")
+    assert (row.status, row.code) == ("error", "EV-FAILED")
+    assert "out of memory" in row.says
+    assert row.next_step == "buy some"
+
+
+def test_an_empty_bundle_and_one_without_evidence_are_vacuous(draft: Any, decide: Any) -> None:
+    assert decide({}).exit_code == 5
+    draft.evidence.clear()
+    decision = decide(draft.files())
+    assert "GATE-VACUOUS" in codes(decision)
+    assert decision.exit_code == 5
+    assert {row.status for row in decision.rows} == {"missing"}
+
+
+def test_a_policy_without_rules_is_vacuous(draft: Any, decide: Any) -> None:
+    policy = draft.policy[: draft.policy.index("[[rule]]")]
+    draft.policy = policy
+    decision = decide(draft.files(), policy)
+    assert "GATE-VACUOUS" in codes(decision)
+    assert decision.exit_code == 5
+
+
+def test_a_policy_changed_after_the_run_is_a_policy_error(draft: Any, decide: Any) -> None:
+    laxer = draft.policy.replace("at_least = 0.9\n", "at_least = 0.1\n")
+    decision = decide(draft.files(), laxer)
+    assert "POL-PREREG-MISMATCH" in codes(decision)
+    assert decision.exit_code == 64
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('metric = "dead_fraction"\nat_most = 0.5', 'metric = "dead_fraction"\nat_least = 0.0'),
+        ("worst_at_least = 0.85", "worst_at_most = 1.0"),
+        (
+            'metric = "explained_variance"\nto = { role = "baseline" }',
+            'metric = "l0"\nto = { role = "baseline" }',
+        ),
+    ],
+)
+def test_a_rule_against_the_direction_of_its_metric_is_a_policy_error(
+    draft: Any, decide: Any, old: str, new: str
+) -> None:
+    assert old in draft.policy
+    draft.policy = draft.policy.replace(old, new)
+    decision = decide(draft.files(), draft.policy)
+    assert "POL-DIRECTION" in codes(decision)
+    assert decision.exit_code == 64
+
+
+def test_a_study_removed_and_everything_regenerated_is_not_released(
+    draft: Any, seal: Any, decide: Any
+) -> None:
+    for path in ("study.toml", PROVENANCE):
+        files = draft.files()
+        del files[path]
+        decision = decide(seal(files))
+        assert "EV-ABSENT" in codes(decision)
+        assert decision.exit_code == 2
+
+
+def test_a_layer_one_candidate_and_a_layer_zero_baseline_are_not_compared(draft: Any, decide: Any) -> None:
+    from husai_core import strict_json
+
+    other = {**draft.site, "name": "elsewhere"}
+    raw = strict_json.encode(other)
+    draft.extra["sites/elsewhere.json"] = raw
+    moved = {"name": "elsewhere", "digest": strict_json.digest(raw)}
+    for subject in draft.subjects.values():
+        if subject["condition"].startswith("addition.relu"):
+            subject["site"] = dict(moved)
+    for path, document in list(draft.evidence.items()):
+        twin = copy.deepcopy(document)
+        twin["site"] = dict(moved)
+        for part, wanted in ((document, "topk"), (twin, "relu")):
+            part["measurements"] = [m for m in part["measurements"] if wanted in m["condition"]]
+            part["subjects"] = [s for s in part["subjects"] if wanted in s["name"]]
+        draft.evidence[path.replace("addition", "elsewhere")] = twin
+    decision = decide(draft.files())
+    row = next(r for r in decision.rows if r.rule == "not-worse")
+    assert (row.status, row.code) == ("inconclusive", "CMP-SITE")
+    assert decision.exit_code == 2

@@ -1,0 +1,97 @@
+"""Benchmarks yield one measurement per condition and metric, and refuse what they cannot measure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from husai_benchmarks.consistency import Consistency
+from husai_benchmarks.reconstruction import ReconstructionBenchmark, ReconstructionSettings
+from husai_core import EvaluationError, Task
+from husai_core.site import Site
+from husai_metrics.decoder_movement import CosineToInitial
+from husai_metrics.explained_variance import ExplainedVariance
+from husai_metrics.l0 import L0
+from husai_metrics.mcc import MCC
+from husai_metrics.pwmcc import PWMCC
+
+METRICS = [CosineToInitial(), ExplainedVariance(), L0(), MCC(), PWMCC()]
+
+
+@pytest.fixture
+def task(coder_of, rows):
+    x, heard = rows(50, 8, 9), []
+    conditions = {"a": [coder_of(s) for s in (7, 3, 5)], "b": [coder_of(s, k=2) for s in (1, 2)]}
+    task = Task(
+        Site("s", "m", "h", "h"),
+        conditions,
+        x,
+        x,
+        METRICS,
+        ReconstructionSettings(),
+        lambda f, n: heard.append(f),
+    )
+    yield task
+    assert all(0 <= fraction <= 1 for fraction in heard)
+
+
+def test_reconstruction_has_one_observation_per_seed(task):
+    found = {(m.condition, m.metric): m for m in ReconstructionBenchmark().measure(task)}
+    names = {"explained_variance", "l0", "cosine_to_initial"}
+    assert found.keys() == {(c, n) for c in "ab" for n in names}
+    assert [o.seeds for o in found["a", "l0"].observations] == [(7,), (3,), (5,)]
+    coder, x = task.conditions["a"][1], task.test_in
+    latents = coder.encode(x)
+    assert found["a", "l0"].observations[1].value == int((latents != 0).sum()) / 50
+    residual = (x - coder.decode(latents)).double()
+    expected = 1 - float(residual.square().sum() / (x - x.mean(0)).double().square().sum())
+    assert found["a", "explained_variance"].observations[1].value == pytest.approx(expected, rel=1e-5)
+
+
+def test_reconstruction_does_not_depend_on_the_slices(task):
+    whole = list(ReconstructionBenchmark().measure(task))
+    sliced = list(ReconstructionBenchmark().measure(replace(task, settings=ReconstructionSettings(7))))
+    for one, other in zip(whole, sliced, strict=True):
+        for a, b in zip(one.observations, other.observations, strict=True):
+            assert a.value == pytest.approx(b.value, rel=1e-6)
+
+
+def test_reconstruction_refuses_exploded_weights_and_no_rows(task, coder_of):
+    bad = coder_of()
+    bad.params["W_dec"].fill_(float("inf"))
+    with pytest.raises(EvaluationError, match=r"broken, seed 0: .*(nan|inf)"):
+        list(
+            ReconstructionBenchmark().measure(
+                replace(task, conditions={"broken": [bad]}, metrics=METRICS[1:])
+            )
+        )
+    with pytest.raises(EvaluationError, match="no test rows"):
+        list(ReconstructionBenchmark().measure(replace(task, test_in=torch.zeros(0, 8))))
+    with pytest.raises(ValueError, match="rows_per_slice"):
+        ReconstructionSettings(0)
+
+
+def test_consistency_has_one_observation_per_pair_in_seed_order(task):
+    found = {(m.condition, m.metric): m for m in Consistency().measure(task)}
+    assert found.keys() == {(c, n) for c in "ab" for n in ("mcc", "pwmcc")}
+    pairs = found["a", "pwmcc"].observations
+    assert [o.seeds for o in pairs] == [(3, 5), (3, 7), (5, 7)]
+    three, five = task.conditions["a"][1], task.conditions["a"][2]
+    assert pairs[0].value == PWMCC().compare(three.dictionary(), five.dictionary())
+    assert found["a", "pwmcc"].chance == PWMCC().chance(24, 8)
+    assert found["a", "mcc"].chance is None
+
+
+def test_consistency_needs_two_seeds(task, coder_of):
+    alone = replace(task, conditions={**task.conditions, "alone": [coder_of()]})
+    with pytest.raises(EvaluationError, match="condition alone: needs two seeds, has 1"):
+        next(Consistency().measure(alone))
+
+
+@pytest.mark.parametrize("benchmark", [ReconstructionBenchmark(), Consistency()])
+def test_a_transposed_dictionary_is_refused(benchmark, task, coder_of):
+    turned = coder_of(dims=(8, 8, 8))
+    turned = replace(turned, dims=replace(turned.dims, d_sae=9))
+    with pytest.raises(ValueError, match="transposed"):
+        list(benchmark.measure(replace(task, conditions={"a": [turned, turned]})))
