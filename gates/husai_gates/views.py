@@ -57,6 +57,11 @@ def _check(snapshot: Snapshot, report: AuditReport) -> Iterator[Finding]:
         yield Finding("EV-VIEW", DECISION, "$.policy.digest", rule, _AGAIN)
         return
     decision = judge(report, policies.load(raw_policy, "policy"), snapshot)
+    for row in decision.rows:
+        if row.code == "GATE-ERROR":
+            # Of a rule that breaks nothing is known, and so neither whether the decision was edited.
+            yield Finding("GATE-ERROR", DECISION, f"$.rows.{row.rule}", row.says, row.next_step)
+            return
     yield from _compare_decision(files[DECISION], decision)
     if REPORT in files and files[REPORT] != report_view.render(report, decision).encode():
         yield Finding("EV-VIEW", REPORT, "$", "is not the report that this bundle gives", _AGAIN)

@@ -1,0 +1,1 @@
+"""What tests of HUSAI and of its plugins stand on: a model that is ready at once."""

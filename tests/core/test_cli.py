@@ -1,0 +1,187 @@
+"""The command line as its users meet it: one line per error, the documented exit code, and never a traceback."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from husai_core.cli import COMMANDS, run
+
+ROOT = Path(__file__).parents[2]
+TOY = ROOT / "evidence" / "toy"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A copy of the committed bundle, to be spoilt."""
+    return Path(shutil.copytree(TOY, tmp_path / "toy"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["gat"], 64, "did you mean 'gate'?"),
+        (["gate"], 64, "Missing argument 'BUNDLE'"),
+        (["gate", "x"], 64, "Missing option '--policy'"),
+        (["gate", "x", "--polcy", "toy"], 64, "--policy"),
+        (["gate", "nowhere", "--policy", "toy"], 64, "there is no bundle here"),
+        (["gate", str(TOY), "--policy", "toi"], 64, "did you mean 'toy'?"),
+        (["gate", str(TOY), "--policy", "toy", "--format", "xml"], 64, "'xml' is not one of"),
+        (["audit", "nowhere"], 64, "there is no bundle here"),
+        (["run", "nowhere.toml"], 64, "nowhere.toml: cannot be read: No such file or directory"),
+        (["run", str(ROOT / "README.md")], 64, "not TOML"),
+        (["schema", "show", "studdy"], 64, "did you mean 'study'?"),
+        (["plugins", "--kind", "architecture"], 64, "did you mean 'architectures'?"),
+        (["explain", str(TOY), "traning-agrees", "--policy", "toy"], 64, "did you mean 'training-agrees'?"),
+    ],
+)
+def test_a_mistake_is_one_line_and_its_exit_code(
+    arguments: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == code
+    error = capsys.readouterr().err
+    assert says in error
+    assert len(error.splitlines()) == 1
+    assert error.startswith("husai: ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_a_line_in_the_overview(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "--help"]) == 0
+    assert "Usage: husai" in capsys.readouterr().out
+    assert run(["--help"]) == 0
+    assert COMMANDS[command] in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_committed_bundle_is_sound_and_released(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["audit", str(TOY)]) == 0
+    assert run(["gate", str(TOY), "--policy", "toy"]) == 0
+    assert "RELEASED" in capsys.readouterr().out
+
+
+SPOILT = {
+    "truncated evidence": (lambda b: _edit(b, "evidence/consistency.addition.json", lambda t: t[:500]), "EV-DIGEST"),
+    "a file too many": (lambda b: (b / "evidence" / "extra.json").write_text("{}"), "EV-UNLISTED"),
+    "a file too few": (lambda b: (b / "subjects" / "addition.topk.s42.json").unlink(), "EV-FILE-MISSING"),
+    "no manifest": (lambda b: (b / "manifest.json").unlink(), "manifest.json"),
+    "half a manifest": (lambda b: _edit(b, "manifest.json", lambda t: t[: len(t) // 2]), "EV-JSON"),
+    "an edited decision": (lambda b: _edit(b, "decision.json", lambda t: t.replace("pass", "fail")), "EV-DIGEST"),
+}
+
+
+def _edit(bundle: Path, path: str, change) -> None:  # type: ignore[no-untyped-def]
+    (bundle / path).write_text(change((bundle / path).read_text()))
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_a_spoilt_bundle_exits_three_from_gate_and_audit_and_says_why(
+    case: str, bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil, code = SPOILT[case]
+    spoil(bundle)  # type: ignore[no-untyped-call]
+    assert run(["audit", str(bundle)]) == 3
+    assert code in capsys.readouterr().out
+    assert run(["gate", str(bundle), "--policy", "toy"]) == 3
+    output = capsys.readouterr()
+    assert code in output.out
+    assert "Traceback" not in output.out + output.err
+
+
+def test_a_rule_about_a_metric_nobody_measured_is_missing_and_not_released(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = tmp_path / "strict.toml"
+    policy.write_text(
+        """
+schema = "husai:policy/v1"
+name = "strict"
+version = "1"
+purpose = "Ask for something that was not measured."
+confidence = 0.95
+min_units = 5
+preregistered = false
+
+[[rule]]
+id = "faithful"
+question = "Is the loss recovered when the reconstruction is spliced in?"
+reason = "A dictionary that breaks its model explains something else."
+kind = "threshold"
+benchmark = "reconstruction"
+metric = "ce_loss_score"
+at_least = 0.9
+"""
+    )
+    assert run(["gate", str(TOY), "--policy", str(policy)]) == 2
+    out = capsys.readouterr().out
+    assert "missing" in out
+    assert "ce_loss_score" in out
+
+
+def test_the_decision_is_the_same_in_every_view(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    target = tmp_path / "decision.json"
+    assert run(["gate", str(TOY), "--policy", "toy", "--format", "json", "--out", str(target)]) == 0
+    assert target.read_bytes() == (TOY / "decision.json").read_bytes()
+    assert run(["gate", str(TOY), "--policy", "toy", "--format", "json", "--out", str(target)]) == 64
+    assert "already exists" in capsys.readouterr().err
+    rules = [row["rule"] for row in json.loads(target.read_bytes())["rows"]]
+    for form in ("text", "markdown", "github"):
+        assert run(["gate", str(TOY), "--policy", "toy", "--format", form]) == 0
+        out = capsys.readouterr().out
+        assert all(rule in out for rule in rules) or form == "github"
+
+
+def test_explain_says_why_for_one_rule_and_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", str(TOY), "training-agrees", "--policy", "toy"]) == 0
+    assert "addition.topk.untrained" in capsys.readouterr().out
+    assert run(["explain", str(TOY), "--policy", "toy"]) == 0
+    assert capsys.readouterr().out.count("because") >= 5
+
+
+def test_show_lists_subjects_and_means(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", str(TOY)]) == 0
+    out = capsys.readouterr().out
+    assert "candidate addition.topk: topk, d_sae 256" in out
+    assert "explained_variance" in out
+
+
+def test_schema_check_passes_good_files_and_names_what_is_wrong_in_bad_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["schema", "check", str(ROOT / "studies" / "toy.toml"), str(TOY / "manifest.json")]) == 0
+    assert "2 valid" in capsys.readouterr().out
+    bad = tmp_path / "evidence.json"
+    bad.write_text('{"schema": "husai:manifest/v1", "files": {}}')
+    assert run(["schema", "check", str(bad)]) == 3
+    assert "content_digest" in capsys.readouterr().err
+    bad.write_text('{"schema": "other"}')
+    assert run(["schema", "check", str(bad)]) == 3
+    assert "names no schema of HUSAI" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", shell]) == 0
+    assert "_HUSAI_COMPLETE" in capsys.readouterr().out
+
+
+def test_an_internal_error_is_one_line_and_exit_four(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("husai_gates.pipeline.gate", lambda *_: 1 / 0)
+    monkeypatch.delenv("HUSAI_TRACEBACK", raising=False)
+    assert run(["gate", str(TOY), "--policy", "toy"]) == 4
+    assert capsys.readouterr().err.startswith("husai: internal error: ZeroDivisionError")
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "husai_core.cli", "--version"], capture_output=True, text=True, check=False
+    )
+    from importlib.metadata import version
+
+    assert done.stdout.strip() == f"husai, version {version('husai')}"

@@ -1,0 +1,183 @@
+"""The engine through its public surface: what a run writes, repeats, resumes, refuses and admits."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from husai_core import bundle, strict_json
+from husai_core.errors import EvaluationError, UsageError
+from husai_gates.audit import audit
+
+Run = Callable[..., object]
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {p: raw for p, raw in bundle.read(folder).files.items() if p not in (bundle.PROVENANCE, bundle.MANIFEST)}
+
+
+def test_a_run_writes_a_sound_bundle(tmp_path: Path, run_tiny: Run) -> None:
+    run_tiny()
+    report = audit(bundle.read(tmp_path / "out"))
+    assert report.findings == ()
+    assert len(report.subjects) == 2 * 3 * 3  # dictionaries x (itself and two controls) x seeds
+    assert {e.benchmark.name for e in report.evidence.values()} == {"reconstruction", "consistency"}
+
+
+def test_the_same_study_twice_gives_the_same_bytes_but_for_provenance(tmp_path: Path, run_tiny: Run) -> None:
+    run_tiny(out="one", cache="cache1")
+    run_tiny(out="two", cache="cache2")
+    assert _content(tmp_path / "one") == _content(tmp_path / "two")
+    digests = [bundle.read(tmp_path / n).json(bundle.MANIFEST)["content_digest"] for n in ("one", "two")]
+    assert digests[0] == digests[1]
+
+
+def test_running_again_does_nothing_again_and_touches_nothing(tmp_path: Path, run_tiny: Run) -> None:
+    run_tiny()
+    before = bundle.read(tmp_path / "out").files
+    log = run_tiny()
+    assert all(cached for _, cached in log.done)  # type: ignore[attr-defined]
+    assert bundle.read(tmp_path / "out").files == before
+
+
+def test_only_what_depends_on_a_change_is_done_again(run_tiny: Run) -> None:
+    run_tiny()
+    log = run_tiny(out="other", **{"k = 4": "k = 5"})
+    fresh = {label for label, cached in log.done if not cached}  # type: ignore[attr-defined]
+    assert "model tiny" not in fresh
+    assert "train site.relu" not in fresh
+    assert "train site.topk" in fresh
+    assert "consistency at site" in fresh
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from husai_core.engine import make_plan, run_plan
+from husai_core.engine.cache import Cache
+from husai_core.plugins import PluginTable, installed_entry_points
+from husai_core.study import load_study
+from husai_core.testing import tiny
+from husai_core.cli.listeners import PlainListener
+study, out, cache = map(Path, sys.argv[1:])
+plan = make_plan(load_study(study), PluginTable([*installed_entry_points(), tiny.ENTRY_POINT]))
+run_plan(plan, out, Cache(cache), PlainListener(), 1, None, lambda files: {})
+"""
+
+
+def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_bundle(
+    tmp_path: Path, run_tiny: Run, tiny_study: str
+) -> None:
+    study = tmp_path / "tiny.toml"
+    study.write_text(tiny_study)
+    run_tiny(out="whole", cache="cache-whole")
+    command = [sys.executable, "-c", KILLED, str(study), str(tmp_path / "out"), str(tmp_path / "cache")]
+    moments, kills = random.Random(7), 0
+    for _ in range(40):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout
+        process.stdout.readline()  # the first piece of work is finished; die somewhere in those after it
+        time.sleep(moments.uniform(0, 0.4))
+        if process.poll() is None and kills < 2:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+            process.communicate()
+            continue
+        process.communicate()
+        assert process.returncode == 0
+        break
+    assert kills >= 1
+    assert _content(tmp_path / "out") == _content(tmp_path / "whole")
+    assert not list(tmp_path.glob(".out.partial*")), "a killed run left something beside the bundle"
+
+
+def test_a_corrupted_cache_is_reported_kept_and_worked_around(tmp_path: Path, run_tiny: Run) -> None:
+    run_tiny(out="one")
+    for weights in (tmp_path / "cache").rglob("sae_weights.safetensors"):
+        raw = bytearray(weights.read_bytes())
+        raw[-1] ^= 1
+        weights.write_bytes(raw)
+    log = run_tiny(out="two")
+    assert any("had changed on disk; set aside" in text for text in log.warnings)  # type: ignore[attr-defined]
+    assert _content(tmp_path / "one") == _content(tmp_path / "two")
+    assert list((tmp_path / "cache" / "corrupt").iterdir())
+
+
+@pytest.mark.parametrize("there", ["something else", "another study", "half a bundle"])
+def test_what_is_at_the_output_is_never_overwritten(tmp_path: Path, run_tiny: Run, there: str) -> None:
+    out = tmp_path / "out"
+    if there == "something else":
+        out.mkdir()
+        (out / "thesis.tex").write_text("precious")
+    else:
+        run_tiny(**({"steps = 40": "steps = 39"} if there == "another study" else {}))
+        if there == "half a bundle":
+            (out / bundle.MANIFEST).unlink()
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    with pytest.raises(UsageError, match="choose another --out"):
+        run_tiny()
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_a_bundle_whose_evidence_was_edited_is_not_taken_for_the_run_s_own(tmp_path: Path, run_tiny: Run) -> None:
+    run_tiny()
+    manifest = tmp_path / "out" / bundle.MANIFEST
+    document = json.loads(manifest.read_bytes())
+    document["content_digest"] = "sha256:" + "0" * 64
+    manifest.write_bytes(strict_json.encode(document))
+    with pytest.raises(UsageError, match="differs from this run's"):
+        run_tiny()
+
+
+def test_a_model_that_fails_its_self_check_stops_the_run(tmp_path: Path, run_tiny: Run) -> None:
+    with pytest.raises(EvaluationError, match=r"model tiny, check learned: the value is 0, it must be at least 1"):
+        run_tiny(**{'model = "tiny"': 'model = "tiny"\nsettings = { learned = false }'})
+    assert not (tmp_path / "out").exists()
+
+
+def test_divergence_names_step_seed_and_what_to_lower(run_tiny: Run) -> None:
+    with pytest.raises(EvaluationError, match=r"seed \d+: .*lower the learning rate"):
+        run_tiny(**{"learning_rate = 1e-2": "learning_rate = 1e30"})
+
+
+def test_an_unknown_hook_point_names_the_near_miss(run_tiny: Run) -> None:
+    with pytest.raises(UsageError, match="no hook point 'blocks.0.hook_resid_pst'.*did you mean"):
+        run_tiny(**{'model = "tiny"': 'model = "tiny"\nhook_in = "blocks.0.hook_resid_pst"'})
+
+
+def test_a_benchmark_that_breaks_is_recorded_as_failed_and_tried_again(tmp_path: Path, run_tiny: Run) -> None:
+    log = run_tiny(**{"seeds = [3, 1, 2]": "seeds = [3]"})
+    path = tmp_path / "out" / "evidence" / "consistency.site.json"
+    document = json.loads(path.read_bytes())
+    assert document["outcome"]["status"] == "failed"
+    assert "needs two seeds" in document["outcome"]["reason"]
+    assert document["measurements"] == []
+    assert any("the benchmark failed" in text for text in log.warnings)  # type: ignore[attr-defined]
+    assert audit(bundle.read(tmp_path / "out")).findings == ()
+
+
+def test_seeds_are_independent_of_those_trained_beside_them(tmp_path: Path, run_tiny: Run) -> None:
+    from husai_core.interchange import read_weights
+
+    run_tiny(out="three")
+    run_tiny(out="one", **{"seeds = [3, 1, 2]": "seeds = [1, 7]"})
+    for dictionary in ("topk", "relu"):
+        name = f"weights/site.{dictionary}.s1/sae_weights.safetensors"
+        together, apart = (read_weights((tmp_path / out / name).read_bytes()) for out in ("three", "one"))
+        for key, value in together.items():
+            assert value.allclose(apart[key], atol=1e-5), key
+
+
+def test_weights_are_in_the_layout_of_sae_lens(tmp_path: Path, run_tiny: Run) -> None:
+    run_tiny()
+    config = json.loads((tmp_path / "out" / "weights" / "site.topk.s1" / "cfg.json").read_bytes())
+    assert config["architecture"] == "topk"
+    assert (config["d_in"], config["d_sae"], config["k"]) == (16, 24, 4)
+    assert config["metadata"]["hook_name"] == "blocks.0.hook_resid_post"
