@@ -52,7 +52,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class RecordedMeasurement:
-    """A measurement as read back, with the card it travelled with and what its producer stated about it, if anything."""
+    """A measurement as read back, with the card it travelled with and what its producer stated, if anything."""
 
     card: MetricCard
     condition: str

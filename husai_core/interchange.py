@@ -19,7 +19,8 @@ def weights_bytes(params: Params) -> bytes:
     """The parameters as safetensors: the same values always give the same bytes."""
     from safetensors.torch import save
 
-    return save({name: value.contiguous() for name, value in sorted(params.items())})
+    raw: bytes = save({name: value.contiguous() for name, value in sorted(params.items())})
+    return raw
 
 
 def read_weights(raw: bytes) -> Params:
@@ -30,9 +31,7 @@ def read_weights(raw: bytes) -> Params:
     return params
 
 
-def config_bytes(
-    architecture: Architecture, settings: Any, dims: Dims, model_name: str, hook_name: str
-) -> bytes:
+def config_bytes(architecture: Architecture, settings: Any, dims: Dims, model_name: str, hook_name: str) -> bytes:
     """A SAELens configuration; families that SAELens does not know keep their own name as `architecture`."""
     own: Mapping[str, Any] = architecture.sae_lens_config(settings)
     config = {

@@ -14,7 +14,17 @@ from husai_core import strict_json
 
 PROVENANCE_SCHEMA = "husai:provenance/v1"
 
-_PACKAGES = ("husai", "numpy", "scipy", "torch", "transformer-lens", "transformers", "safetensors", "pluggy", "jsonschema")
+_PACKAGES = (
+    "husai",
+    "numpy",
+    "scipy",
+    "torch",
+    "transformer-lens",
+    "transformers",
+    "safetensors",
+    "pluggy",
+    "jsonschema",
+)
 
 
 def now() -> datetime:

@@ -70,7 +70,7 @@ class Architecture(ABC):
         """Reconstruction (..., B, d_out) of latents."""
         return latents @ params["W_dec"] + params["b_dec"].unsqueeze(-2)
 
-    def project(self, params: Params, settings: Any) -> None:
+    def project(self, params: Params, settings: Any) -> None:  # noqa: B027, most have nothing to restore
         """Restore constraints in place after an optimiser step."""
 
     def sae_lens_config(self, settings: Any) -> Mapping[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import husai_schemas
-
 from husai_core.errors import UsageError
 
 
@@ -128,9 +127,7 @@ def _site(entry: Mapping[str, Any]) -> SiteChoice:
     )
 
 
-def _sae(
-    entry: Mapping[str, Any], training: Mapping[str, Any], sites: tuple[SiteChoice, ...], place: str
-) -> SaeChoice:
+def _sae(entry: Mapping[str, Any], training: Mapping[str, Any], sites: tuple[SiteChoice, ...], place: str) -> SaeChoice:
     known = tuple(site.name for site in sites)
     chosen = tuple(entry.get("sites", known))
     for name in chosen:

@@ -29,9 +29,7 @@ def _differences(one: Located, other: Located) -> Iterator[tuple[str, str, Any, 
     sides.append((one.measurement.card.to_json(), other.measurement.card.to_json(), "CMP-METRIC"))
     if b.role == "baseline":
         mine, theirs = _by_seed(a.subjects), _by_seed(b.subjects)
-        sides += [
-            (_budget(mine[s]), _budget(theirs[s]), "CMP-BUDGET") for s in sorted(mine.keys() & theirs.keys())
-        ]
+        sides += [(_budget(mine[s]), _budget(theirs[s]), "CMP-BUDGET") for s in sorted(mine.keys() & theirs.keys())]
     for left, right, code in sides:
         for key in sorted(left.keys() | right.keys()):
             if left.get(key) != right.get(key):

@@ -69,9 +69,7 @@ def pairwise_interval(values: Mapping[Unit, float], confidence: float) -> Interv
     if set(values) != set(itertools.combinations(seeds, 2)):
         raise ValueError("a pairwise interval needs every pair of its seeds exactly once, smaller seed first")
     whole = mean(list(values.values()))
-    pseudo = [
-        n * whole - (n - 1) * mean([v for unit, v in values.items() if seed not in unit]) for seed in seeds
-    ]
+    pseudo = [n * whole - (n - 1) * mean([v for unit, v in values.items() if seed not in unit]) for seed in seeds]
     return _around(whole, pseudo, confidence, "jackknife over seeds, t")
 
 

@@ -24,9 +24,7 @@ def judge(report: AuditReport, policy: Policy, snapshot: Snapshot) -> Decision:
     rows = tuple(_row(rule, report) for rule in policy.rules)
     findings |= set(_policy_mistakes(rows))
     if not rows:
-        findings.add(
-            Finding("GATE-VACUOUS", "policy", "$.rule", "the policy has no rules", "add rules to it")
-        )
+        findings.add(Finding("GATE-VACUOUS", "policy", "$.rule", "the policy has no rules", "add rules to it"))
     elif not report.evidence:
         findings.add(Finding("GATE-VACUOUS", "evidence", "$", "the bundle has no evidence", "run the study"))
     return Decision(
@@ -75,18 +73,14 @@ def _cells(rule: Rule, report: AuditReport) -> Iterator[Cell]:
     conditions = report.conditions
     for target in targets(rule, conditions):
         if isinstance(target, str):
-            yield Cell(
-                target, None, "missing", "EV-ABSENT", f"there is no {rule.subject} here", "make the control"
-            )
+            yield Cell(target, None, "missing", "EV-ABSENT", f"there is no {rule.subject} here", "make the control")
         elif isinstance(rule.against, Who):
             others = comparators(rule.against, target, conditions)
             for other in others:
                 yield _cell(rule, target, other, report)
             if not others:
                 says = f"'{target.name}' has no {rule.against} to be compared with"
-                yield Cell(
-                    target.name, None, "missing", "BASE-ABSENT", says, "add it to the study and run it"
-                )
+                yield Cell(target.name, None, "missing", "BASE-ABSENT", says, "add it to the study and run it")
         else:
             yield _cell(rule, target, None, report)
 
@@ -122,6 +116,4 @@ def _unbelievable(report: AuditReport) -> Cell:
 
 def _broken(condition: str, error: Exception, against: str | None = None) -> Cell:
     says = f"judging this rule broke: {type(error).__name__}: {error}"
-    return Cell(
-        condition, against, "error", "GATE-ERROR", says, "report this as a bug of husai, with the bundle"
-    )
+    return Cell(condition, against, "error", "GATE-ERROR", says, "report this as a bug of husai, with the bundle")

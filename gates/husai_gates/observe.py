@@ -14,6 +14,8 @@ from husai_gates.interval import Interval, TooFewUnits, Unit, interval, seeds_of
 from husai_gates.policy import Rule
 from husai_gates.select import Located, locate
 
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -21,6 +23,13 @@ class Observed:
 
     located: Located
     values: Mapping[Unit, float]
+
+    @property
+    def flat(self) -> bool:
+        """Whether no unit differs from another by more than rounding, measured against the raw values."""
+        raw = [abs(o.value) for o in self.located.measurement.observations]
+        spread = max(self.values.values()) - min(self.values.values())
+        return spread <= ROUNDING * max(*raw, *map(abs, self.values.values()))
 
     @property
     def card(self) -> MetricCard:
@@ -75,9 +84,5 @@ def estimate(rule: Rule, observed: Observed, confidence: float | None = None) ->
 def require_direction(observed: Observed, rule: Rule, wrong: str | None, why: str) -> None:
     """A rule that asks for the wrong direction of its metric is a mistake in the policy."""
     if observed.card.direction == wrong:
-        says = (
-            f"'{rule.metric}' is better when {wrong}; {why}"
-            if wrong != "neither"
-            else f"'{rule.metric}' {why}"
-        )
+        says = f"'{rule.metric}' is better when {wrong}; {why}" if wrong != "neither" else f"'{rule.metric}' {why}"
         raise CannotJudge("error", "POL-DIRECTION", says, "correct the rule")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import husai_schemas
-
 from husai_core import strict_json
 from husai_core.errors import UsageError, did_you_mean
 from husai_core.evidence import Scalar
@@ -93,9 +92,7 @@ def load(raw: bytes, place: str) -> Policy:
         raise UsageError(f"{place} {error.path}", error.rule) from None
     _refuse_unknown_keys(data, place)
     if problems := husai_schemas.problems("policy", data):
-        raise UsageError(
-            f"{place} {problems[0].path}", plain(problems[0].rule), "see 'husai schema show policy'"
-        )
+        raise UsageError(f"{place} {problems[0].path}", plain(problems[0].rule), "see 'husai schema show policy'")
     rules = tuple(_rule(table, data) for table in data.get("rule", ()))
     _refuse_repeated_ids(rules, place)
     return Policy(
@@ -136,9 +133,7 @@ def _refuse_repeated_ids(rules: tuple[Rule, ...], place: str) -> None:
     seen: set[str] = set()
     for index, rule in enumerate(rules):
         if rule.id in seen:
-            raise UsageError(
-                f"{place} $.rule[{index}].id", f"the id '{rule.id}' stands twice", "rename one of them"
-            )
+            raise UsageError(f"{place} $.rule[{index}].id", f"the id '{rule.id}' stands twice", "rename one of them")
         seen.add(rule.id)
 
 

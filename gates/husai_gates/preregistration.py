@@ -11,9 +11,9 @@ from husai_gates.policy import Policy
 
 
 def check_preregistration(policy: Policy, files: Mapping[str, bytes]) -> Iterator[Finding]:
-    """A finding if the policy is preregistered and the bundle does not hold it."""
+    """A finding if the policy is preregistered and the bundle, unless it is empty, does not hold it."""
     held = {strict_json.digest(raw) for path, raw in files.items() if kind_of(path) == "policy"}
-    if policy.preregistered and policy.digest not in held:
+    if files and policy.preregistered and policy.digest not in held:
         rule = f"the policy '{policy.name}' says it was fixed before the run; the bundle holds "
         rule += "another one" if held else "none"
         step = "judge by the policy in the bundle, or run the study again with this one"

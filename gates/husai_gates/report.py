@@ -19,9 +19,7 @@ _HEAD = ("metric", "setting", "condition", "mean", "interval", "seeds", "chance"
 def render(report: AuditReport, decision: Decision) -> str:
     """The whole report. It depends on the audit and the decision only, so that anyone can regenerate it."""
     lines = ["# Report", "", *sections(decision), ""]
-    by_benchmark = sorted(
-        report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[1].site, item[0])
-    )
+    by_benchmark = sorted(report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[1].site, item[0]))
     for path, evidence in by_benchmark:
         lines += _benchmark(path, evidence, decision.policy.confidence)
     pictures = [path for path in report.paths if kind_of(path) == "picture"]
@@ -40,9 +38,7 @@ def _benchmark(path: str, evidence: Evidence, confidence: float) -> Iterator[str
         yield f"{safe(evidence.outcome.status)}: {safe(evidence.outcome.reason)}"
         yield ""
         return
-    rows = sorted(
-        (_row(m, confidence) for m in evidence.measurements), key=lambda row: [str(cell) for cell in row[:3]]
-    )
+    rows = sorted((_row(m, confidence) for m in evidence.measurements), key=lambda row: [str(cell) for cell in row[:3]])
     yield f"Intervals are two-sided at {100 * confidence:g} %; the unit of replication is the seed."
     yield ""
     yield from table(_HEAD, rows)

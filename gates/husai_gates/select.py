@@ -58,9 +58,7 @@ def documents(benchmark: str, condition: Condition, report: AuditReport) -> dict
     for path, evidence in found.items():
         outcome = evidence.outcome
         if outcome.status == "failed":
-            raise CannotJudge(
-                "error", "EV-FAILED", f"{benchmark} failed: {outcome.reason}", outcome.next_step
-            )
+            raise CannotJudge("error", "EV-FAILED", f"{benchmark} failed: {outcome.reason}", outcome.next_step)
         if outcome.status == "skipped":
             says = f"{benchmark} was skipped: {outcome.reason}"
             raise CannotJudge("missing", "EV-SKIPPED", says, outcome.next_step or f"see {path}")
@@ -83,14 +81,10 @@ def locate(rule: Rule, condition: Condition, report: AuditReport) -> Located:
     says = f"{rule.benchmark} has no '{rule.metric}' of '{condition.name}'"
     if settings:
         listing = ", ".join(sorted(str(dict(sorted(s.items()))) for s in settings))
-        raise CannotJudge(
-            "missing", "EV-ABSENT", f"{says} at setting {dict(rule.setting)}", f"measured at: {listing}"
-        )
+        raise CannotJudge("missing", "EV-ABSENT", f"{says} at setting {dict(rule.setting)}", f"measured at: {listing}")
     raise CannotJudge("missing", "EV-ABSENT", says, "run the benchmark on this condition")
 
 
 def _same(one: Mapping[str, Scalar], other: Mapping[str, Scalar]) -> bool:
     """Whether two settings are equal; `true` is not 1 here."""
-    return dict(one) == dict(other) and all(
-        isinstance(one[k], bool) == isinstance(other[k], bool) for k in one
-    )
+    return dict(one) == dict(other) and all(isinstance(one[k], bool) == isinstance(other[k], bool) for k in one)

@@ -74,7 +74,9 @@ def run(arguments: list[str] | None = None) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted; what was finished is kept, the same command goes on from there", ExitCode.INTERRUPTED)
+        return _fail(
+            "interrupted; what was finished is kept, the same command goes on from there", ExitCode.INTERRUPTED
+        )
     except HusaiError as error:
         return _fail(one_line(error), error.exit_code)
     except BrokenPipeError:

@@ -41,9 +41,7 @@ def command(study: Path, out: Path | None, cache: Path, threads: int, plan_only:
         return ExitCode.RELEASED
     target = out or Path("runs") / parsed.name
     with choose_listener() as listener:
-        fresh = run_plan(
-            plan, target, Cache(cache), listener, threads, policy, _views
-        )
+        fresh = run_plan(plan, target, Cache(cache), listener, threads, policy, _views)
     click.echo(f"bundle: {target}" + ("" if fresh else " (was there already, with the same evidence)"))
     return _summary(target)
 
@@ -82,7 +80,8 @@ def _listing(plan: object) -> str:
     lines = [f"study {plan.study.name}: {plan.study.question}", f"seeds: {seeds}"]
     lines += [f"site {s.name}: {s.model.plugin.name} at {s.hook_in}" for s in plan.sites]
     lines += [
-        f"{c.role} {c.name}: {c.architecture.plugin.name}, d_sae {c.d_sae}, {c.recipe.steps} steps of {c.recipe.batch_size}"
+        f"{c.role} {c.name}: {c.architecture.plugin.name}, d_sae {c.d_sae}, "
+        f"{c.recipe.steps} steps of {c.recipe.batch_size}"
         for c in plan.conditions
     ]
     lines += [f"control {c.plugin.name} of each condition" for c in plan.controls]

@@ -35,7 +35,6 @@ def command(bundle: Path) -> None:
 
 def _checked(snapshot, path: str, schema: str):  # type: ignore[no-untyped-def]
     import husai_schemas
-
     from husai_core.errors import InvalidEvidence
 
     document = snapshot.json(path)

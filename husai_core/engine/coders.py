@@ -84,8 +84,7 @@ def make_control(
 
     folder = perform(f"control {name}", key, work)
     coders = tuple(
-        Coder(c.architecture, c.settings, c.dims, c.seed, _read(folder / f"s{c.seed}"), c.initial)
-        for c in base.coders
+        Coder(c.architecture, c.settings, c.dims, c.seed, _read(folder / f"s{c.seed}"), c.initial) for c in base.coders
     )
     made_of = ControlOf(control.plugin.name, base.name)
     return ReadyCondition(

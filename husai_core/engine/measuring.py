@@ -86,9 +86,7 @@ def measure(
     return (folder / DOCUMENT).read_bytes(), Outcome("completed")
 
 
-def refuse_unsound(
-    measurement: Measurement, cards: Mapping[str, MetricCard], conditions: Mapping[str, Any]
-) -> None:
+def refuse_unsound(measurement: Measurement, cards: Mapping[str, MetricCard], conditions: Mapping[str, Any]) -> None:
     """An error when a benchmark yields what evidence may not hold."""
     place = f"measurement {measurement.metric} of {measurement.condition}"
     card = cards.get(measurement.metric)

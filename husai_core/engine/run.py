@@ -36,7 +36,13 @@ class Listener(Protocol):
 
 
 def run_plan(
-    plan: Plan, out: Path, cache: Cache, listener: Listener, threads: int, policy: tuple[str, bytes] | None, views: Views
+    plan: Plan,
+    out: Path,
+    cache: Cache,
+    listener: Listener,
+    threads: int,
+    policy: tuple[str, bytes] | None,
+    views: Views,
 ) -> bool:
     """Run a plan and write its bundle to `out`; False when the very same bundle already stands there.
 
@@ -64,7 +70,7 @@ class _Run:
     def __init__(self, plan: Plan, cache: Cache, listener: Listener, environment: Mapping[str, Any]) -> None:
         self.plan, self.cache, self.listener = plan, cache, listener
         # Everything that turns inputs into results counts: numerics of the machine, and this engine's own code.
-        engine = {module.__name__: strict_json.digest(Path(module.__file__).read_bytes()) for module in NUMERICS}
+        engine = {module.__name__: strict_json.digest(Path(str(module.__file__)).read_bytes()) for module in NUMERICS}
         self.environment = {**environment, "engine": engine}
         self.number = 0
         conditions = len(plan.conditions)

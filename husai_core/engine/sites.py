@@ -85,9 +85,7 @@ def _train_model(site: PlannedSite, folder: Path, progress: Progress) -> None:
     (folder / interchange.WEIGHTS_FILE).write_bytes(interchange.weights_bytes(network.state_dict()))
 
 
-def _capture(
-    site: PlannedSite, hooks: tuple[str, ...], trained: Path, folder: Path, progress: Progress
-) -> None:
+def _capture(site: PlannedSite, hooks: tuple[str, ...], trained: Path, folder: Path, progress: Progress) -> None:
     model, settings = site.model.item, site.model.settings
     network = model.build(settings, site.model_seed)
     activations.refuse_unknown_hooks(network, hooks, f"site {site.name}")

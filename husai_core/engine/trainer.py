@@ -20,9 +20,7 @@ LOSS_CHECK_EVERY = 50
 DECAY_SHARE = 0.2  # the learning rate falls linearly to zero over the last fifth
 
 
-def initial_params(
-    architecture: Architecture, settings: Any, dims: Dims, seed: int, mean: Tensor
-) -> Params:
+def initial_params(architecture: Architecture, settings: Any, dims: Dims, seed: int, mean: Tensor) -> Params:
     """The starting point of one seed: a pure function, so that an untrained control needs no training log."""
     import torch
 
@@ -43,10 +41,7 @@ def train(
     import torch
 
     seeds = list(starts)
-    params = {
-        name: torch.stack([starts[seed][name] for seed in seeds]).requires_grad_()
-        for name in starts[seeds[0]]
-    }
+    params = {name: torch.stack([starts[seed][name] for seed in seeds]).requires_grad_() for name in starts[seeds[0]]}
     optimiser = torch.optim.Adam(params.values(), lr=recipe.learning_rate, foreach=True)
     firing = _Firing(recipe.dead_after_steps)
     batches = _batches(len(rows_in), recipe)
@@ -70,10 +65,7 @@ def train(
             progress(step / recipe.steps, f"loss {loss.mean().item():.4g}")
     if recipe.steps:
         _refuse_nonfinite_weights(params, seeds, recipe)
-    return {
-        seed: {name: value[i].detach().clone() for name, value in params.items()}
-        for i, seed in enumerate(seeds)
-    }
+    return {seed: {name: value[i].detach().clone() for name, value in params.items()} for i, seed in enumerate(seeds)}
 
 
 class _Firing:

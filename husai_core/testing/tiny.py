@@ -64,7 +64,7 @@ def _network(settings: TinySettings, generator: Any) -> Any:
     class Configuration:
         n_layers = 1
 
-    class Network(torch.nn.Module):
+    class Network(torch.nn.Module):  # type: ignore[misc]
         cfg = Configuration()
 
         def __init__(self) -> None:

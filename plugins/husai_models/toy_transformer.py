@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transformer_lens import HookedTransformer
 
 WARM_UP, EVERY, COOL_DOWN = 10, 10, 100  # steps
-NEARLY = 0.97  # accuracy from which cooling down is worth a try
+NEARLY = 0.9  # accuracy from which cooling down is worth a try
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Recipe:
     layers: int = 1
     batch_size: int = 512
     learning_rate: float = 3e-3
-    weight_decay: float = 1.0
+    weight_decay: float = 0.5
     max_steps: int = 3000
     target_accuracy: float = 0.995
 

@@ -25,9 +25,14 @@ def test_an_entry_is_found_after_it_was_written(tmp_path: Path) -> None:
 
 def test_an_interrupted_entry_is_not_there(tmp_path: Path) -> None:
     cache, key = Cache(tmp_path), key_of("x")
-    with pytest.raises(KeyboardInterrupt), cache.writing(key) as folder:
-        (folder / "half").write_text("…")
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with cache.writing(key) as folder:
+            (folder / "half").write_text("…")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert cache.find(key) is None
     _fill(cache, key)
     assert cache.find(key)

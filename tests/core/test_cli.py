@@ -49,9 +49,7 @@ def test_a_mistake_is_one_line_and_its_exit_code(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_and_a_line_in_the_overview(
-    command: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_command_has_help_and_a_line_in_the_overview(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0
     assert "Usage: husai" in capsys.readouterr().out
     assert run(["--help"]) == 0

@@ -148,7 +148,7 @@ def test_divergence_names_step_seed_and_what_to_lower(run_tiny: Run) -> None:
 
 
 def test_an_unknown_hook_point_names_the_near_miss(run_tiny: Run) -> None:
-    with pytest.raises(UsageError, match="no hook point 'blocks.0.hook_resid_pst'.*did you mean"):
+    with pytest.raises(UsageError, match=r"no hook point 'blocks.0.hook_resid_pst'.*did you mean"):
         run_tiny(**{'model = "tiny"': 'model = "tiny"\nhook_in = "blocks.0.hook_resid_pst"'})
 
 

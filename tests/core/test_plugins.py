@@ -74,7 +74,7 @@ def test_a_broken_plugin_is_named_kept_and_fatal_only_when_asked_for(name: str, 
 def test_a_missing_library_disables_one_plugin_and_says_how_to_get_it(module) -> None:  # type: ignore[no-untyped-def]
     table = PluginTable([module("heavy", GOOD.format(name="heavy", requires="'sae_lens_of_the_future',"))])
     assert table.of_kind("metrics") == []
-    with pytest.raises(UsageError, match="needs 'sae_lens_of_the_future'.*pip install"):
+    with pytest.raises(UsageError, match=r"needs 'sae_lens_of_the_future'.*pip install"):
         table.get("metrics", "heavy", "here")
 
 

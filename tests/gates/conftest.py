@@ -1,4 +1,4 @@
-"""A small good bundle made of plain dictionaries, to be spoilt on purpose, and the gate that judges it in memory."""
+"""A small good bundle made of plain dictionaries, to be spoilt on purpose, and the gate in memory."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
+from husai_core import strict_json
+from husai_core.bundle import MANIFEST, Snapshot, manifest_of
 from husai_gates import policy as policies
 from husai_gates.audit import audit
 from husai_gates.decision import Decision
 from husai_gates.judge import judge
 from husai_gates.views import check_views, make_views
-
-from husai_core import strict_json
-from husai_core.bundle import MANIFEST, Snapshot, manifest_of
 
 SEEDS = (1, 2, 3, 4, 5)
 JITTER = {1: 0.0, 2: 0.004, 3: -0.003, 4: 0.002, 5: -0.001}
@@ -184,8 +184,7 @@ def measurement(metric: str, sae: str, control: str | None) -> dict[str, Any]:
         "condition": f"{SITE}.{sae}.{control}" if control else f"{SITE}.{sae}",
         "setting": {},
         "observations": [
-            {"seeds": list(unit), "value": round(level + scale * sum(JITTER[s] for s in unit), 9)}
-            for unit in units
+            {"seeds": list(unit), "value": round(level + scale * sum(JITTER[s] for s in unit), 9)} for unit in units
         ],
         **({"chance": CHANCE} if pairs else {}),
     }
@@ -201,10 +200,7 @@ def _evidence(benchmark: str, metrics: list[str], subjects: list[str]) -> dict[s
         "subjects": [{"name": name, "digest": ""} for name in subjects],
         "outcome": {"status": "completed"},
         "measurements": [
-            measurement(metric, sae, control)
-            for sae in SAES
-            for control in (None, *CONTROLS)
-            for metric in metrics
+            measurement(metric, sae, control) for sae in SAES for control in (None, *CONTROLS) for metric in metrics
         ],
     }
 
@@ -253,7 +249,7 @@ def _provenance() -> dict[str, Any]:
 
 @dataclass
 class Draft:
-    """The documents of a bundle before digests are filled in; `files` writes and seals them as an honest run does."""
+    """The documents of a bundle before digests are filled in; `files` seals them as an honest run does."""
 
     site: dict[str, Any] = field(default_factory=_site)
     subjects: dict[str, dict[str, Any]] = field(default_factory=dict)

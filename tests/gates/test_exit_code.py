@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from husai_gates.decision import STATUSES, WORST_FIRST, Decision, PolicyName, Row, conclude
-from husai_gates.finding import Finding, severity
 
 from husai_core.errors import ExitCode, InvalidEvidence
+from husai_gates.decision import STATUSES, WORST_FIRST, Decision, PolicyName, Row, conclude
+from husai_gates.finding import Finding, severity
 
 CODES = {
     "EV-DIGEST": 3,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from husai_gates.explain import explain
 
 from husai_core.errors import UsageError
+from husai_gates.explain import explain
 
 
 def test_one_rule_is_explained_with_its_numbers(good: Any, decide: Any) -> None:
@@ -40,10 +40,6 @@ def test_every_code_a_row_can_have_says_what_would_change_it() -> None:
     assert husai_gates.__file__
     folder = Path(husai_gates.__file__).parent
     sources = [*folder.glob("*.py"), *folder.glob("rules/*.py")]
-    raised = {
-        code
-        for path in sources
-        for code in re.findall(r'CannotJudge\(\s*"\w+", "([A-Z-]+)"', path.read_text())
-    }
+    raised = {code for path in sources for code in re.findall(r'CannotJudge\(\s*"\w+", "([A-Z-]+)"', path.read_text())}
     assert {"EV-UNITS", "CMP-UNITS", "POL-DIRECTION"} <= raised
     assert raised <= set(module._WOULD_CHANGE)

@@ -6,9 +6,10 @@ import itertools
 import random
 
 import pytest
-from husai_gates.interval import TooFewUnits, interval, mean, mean_interval, pairwise_interval, seeds_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from husai_gates.interval import TooFewUnits, interval, mean, mean_interval, pairwise_interval, seeds_of
 
 stats = pytest.importorskip("scipy.stats")
 numpy = pytest.importorskip("numpy")

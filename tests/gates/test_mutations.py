@@ -13,7 +13,7 @@ TOPK = "addition.topk"
 RECONSTRUCTION = "evidence/reconstruction.addition.json"
 PROVENANCE = "provenance.json"
 
-# --- the producer regenerates everything: the documents are changed before digests and manifest are made -----------
+# --- the producer regenerates everything: documents are changed before digests and manifest are made
 
 
 def unplanned_value(draft: Any) -> None:
@@ -22,6 +22,14 @@ def unplanned_value(draft: Any) -> None:
 
 def more_active_than_there_are(draft: Any) -> None:
     draft.measurement("l0")["observations"][0]["value"] = 257.0
+
+
+def too_large_for_arithmetic(draft: Any) -> None:
+    draft.measurement("explained_variance")["observations"][0]["value"] = -1.7e308
+
+
+def data_swapped_under_its_name(draft: Any) -> None:
+    draft.site["data"].append({"name": "addition.test", "digest": "sha256:" + "4" * 64, "rows": 481})
 
 
 def impossible_chance(draft: Any) -> None:
@@ -228,7 +236,7 @@ def report_without_decision(draft: Any) -> None:
     draft.extra["report.md"] = b"# All is well\n"
 
 
-# --- 2: evidence that is sound and does not suffice -----------------------------------------------------------------
+# --- exit 2: evidence that is sound and does not suffice
 
 
 def seed_never_shown(draft: Any) -> None:
@@ -251,9 +259,7 @@ def candidate_never_shown(draft: Any) -> None:
     names = [n for n, s in draft.subjects.items() if s["condition"].startswith(TOPK)]
     draft.drop(names)
     for document in draft.evidence.values():
-        document["measurements"] = [
-            m for m in document["measurements"] if not m["condition"].startswith(TOPK)
-        ]
+        document["measurements"] = [m for m in document["measurements"] if not m["condition"].startswith(TOPK)]
 
 
 def metric_removed(draft: Any) -> None:
@@ -277,8 +283,7 @@ def baseline_removed(draft: Any) -> None:
     names = [n for n, s in draft.subjects.items() if s["condition"].startswith("addition.relu")]
     draft.drop(names)
     draft.study = (
-        draft.study[: draft.study.index('\n[[sae]]\nname = "relu"')]
-        + draft.study[draft.study.index("\n[[control]]") :]
+        draft.study[: draft.study.index('\n[[sae]]\nname = "relu"')] + draft.study[draft.study.index("\n[[control]]") :]
     )
     for document in draft.evidence.values():
         document["measurements"] = [m for m in document["measurements"] if "relu" not in m["condition"]]
@@ -299,6 +304,13 @@ def other_setting(draft: Any) -> None:
 def constant_values(draft: Any) -> None:
     for observation in draft.measurement("explained_variance")["observations"]:
         observation["value"] = 0.95
+
+
+def constant_gain(draft: Any) -> None:
+    """A comparator that is the candidate minus a constant, up to rounding, is no measured comparator."""
+    mine = draft.measurement("pwmcc")["observations"]
+    for observation, own in zip(draft.measurement("pwmcc", f"{TOPK}.untrained")["observations"], mine, strict=True):
+        observation["value"] = own["value"] - 0.2
 
 
 def other_metric_version(draft: Any) -> None:
@@ -376,6 +388,8 @@ def model_fails_its_check(draft: Any) -> None:
 REGENERATED: list[tuple[Callable[[Any], None], str, int]] = [
     (unplanned_value, "EV-RANGE", 3),
     (more_active_than_there_are, "EV-RANGE", 3),
+    (too_large_for_arithmetic, "EV-RANGE", 3),
+    (data_swapped_under_its_name, "EV-DATA", 3),
     (impossible_chance, "EV-RANGE", 3),
     (stated_mean_edited, "EV-RECOMPUTE", 3),
     (stated_interval_excludes_mean, "EV-CI-INCOHERENT", 3),
@@ -436,6 +450,7 @@ REGENERATED: list[tuple[Callable[[Any], None], str, int]] = [
     (chance_unknown, "EV-ABSENT", 2),
     (other_setting, "EV-ABSENT", 2),
     (constant_values, "EV-ZERO-WIDTH", 2),
+    (constant_gain, "EV-ZERO-WIDTH", 2),
     (other_metric_version, "CMP-METRIC", 2),
     (other_budget, "CMP-BUDGET", 2),
     (other_width, "CMP-BUDGET", 2),
@@ -459,9 +474,7 @@ def codes(decision: Any) -> set[str]:
     )
 
 
-@pytest.mark.parametrize(
-    ("mutate", "code", "exit_code"), REGENERATED, ids=lambda v: getattr(v, "__name__", None)
-)
+@pytest.mark.parametrize(("mutate", "code", "exit_code"), REGENERATED, ids=lambda v: getattr(v, "__name__", None))
 def test_a_bundle_made_badly(draft: Any, decide: Any, mutate: Any, code: str, exit_code: int) -> None:
     mutate(draft)
     decision = decide(draft.files())
@@ -478,7 +491,7 @@ def test_the_unspoilt_bundle_is_released(draft: Any, decide: Any) -> None:
     assert decision.assurance == "recomputed"
 
 
-# --- somebody edits the sealed files ---------------------------------------------------------------------------------
+# --- somebody edits the sealed files
 
 
 def edited(path: str, old: bytes, new: bytes) -> Callable[[dict[str, bytes]], None]:
@@ -631,9 +644,7 @@ def test_a_rule_against_the_direction_of_its_metric_is_a_policy_error(
     assert decision.exit_code == 64
 
 
-def test_a_study_removed_and_everything_regenerated_is_not_released(
-    draft: Any, seal: Any, decide: Any
-) -> None:
+def test_a_study_removed_and_everything_regenerated_is_not_released(draft: Any, seal: Any, decide: Any) -> None:
     for path in ("study.toml", PROVENANCE):
         files = draft.files()
         del files[path]

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from husai_gates import policies, policy
-from husai_gates.requirement import requirement
 
 from husai_core import strict_json
 from husai_core.errors import UsageError
+from husai_gates import policies, policy
+from husai_gates.requirement import requirement
 
 
 def test_every_shipped_policy_loads_and_gives_a_real_reason_for_every_rule() -> None:
@@ -58,9 +58,7 @@ def test_a_policy_with_a_mistake_is_refused(test_policy: str, old: str, new: str
     assert stop.value.exit_code == 64
 
 
-@pytest.mark.parametrize(
-    "raw", [b"\xff", b"a = [" * 5000, b"x" * (2**20 + 1), b"rule = 3", b"[[rule]]\nkind = 3", b""]
-)
+@pytest.mark.parametrize("raw", [b"\xff", b"a = [" * 5000, b"x" * (2**20 + 1), b"rule = 3", b"[[rule]]\nkind = 3", b""])
 def test_bytes_that_are_no_policy_are_refused_without_a_traceback(raw: bytes) -> None:
     with pytest.raises(UsageError):
         policy.load(raw, "p")

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from husai_gates.decision import Decision
 from husai_gates.explain import explain
 from husai_gates.reporters import REPORTERS
@@ -112,9 +113,7 @@ def test_decisions_of_every_outcome_fit_their_schema(make_draft: Any, decide: An
     failing = make_draft()
     failing.drop([s["name"] for s in failing.of("addition.topk.random_decoder")])
     for document in failing.evidence.values():
-        document["measurements"] = [
-            m for m in document["measurements"] if "topk.random" not in m["condition"]
-        ]
+        document["measurements"] = [m for m in document["measurements"] if "topk.random" not in m["condition"]]
     for files in (make_draft().files(), broken.files(), absent.files(), failing.files(), {}):
         assert husai_schemas.problems("decision", decide(files).to_json()) == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from husai_gates import student_t
 
 stats = pytest.importorskip("scipy.stats")

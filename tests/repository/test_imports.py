@@ -30,9 +30,7 @@ def _imported(path: Path) -> set[str]:
 
 
 def _husai_imports(folder: Path) -> dict[Path, set[str]]:
-    return {
-        path: {name for name in _imported(path) if name.startswith("husai_")} for path in folder.rglob("*.py")
-    }
+    return {path: {name for name in _imported(path) if name.startswith("husai_")} for path in folder.rglob("*.py")}
 
 
 def test_schemas_import_nothing_of_ours() -> None:
@@ -71,9 +69,7 @@ def _without(modules: list[str], code: str) -> subprocess.CompletedProcess[str]:
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Block())\n"
     )
-    return subprocess.run(
-        [sys.executable, "-c", block + code], capture_output=True, text=True, cwd="/", check=False
-    )
+    return subprocess.run([sys.executable, "-c", block + code], capture_output=True, text=True, cwd="/", check=False)
 
 
 def test_the_core_imports_without_torch() -> None:

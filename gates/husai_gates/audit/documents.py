@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import husai_schemas
-
 from husai_core import strict_json
 from husai_core.errors import InvalidEvidence
 from husai_gates.audit.layout import kind_of
@@ -75,10 +74,6 @@ def _check_identifiers(path: str, value: Any, place: str) -> Iterator[Finding]:
     elif isinstance(value, dict):
         for key, item in value.items():
             is_identifier = key in ("name", "condition", "of") and isinstance(item, str)
-            if (
-                is_identifier
-                and not _IDENTIFIER.fullmatch(item)
-                and not place.endswith(("settings", "policy"))
-            ):
+            if is_identifier and not _IDENTIFIER.fullmatch(item) and not place.endswith(("settings", "policy")):
                 yield Finding("EV-IDENT", path, f"{place}.{key}", f"{item!r} is not a plain identifier")
             yield from _check_identifiers(path, item, f"{place}.{key}")

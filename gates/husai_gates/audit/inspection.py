@@ -16,6 +16,7 @@ from husai_gates.audit.binaries import check_binaries
 from husai_gates.audit.documents import read_documents
 from husai_gates.audit.layout import check_layout, kind_of, stem
 from husai_gates.audit.measurements import (
+    check_data,
     check_listed_subjects,
     check_measurements,
     check_repeated_measurements,
@@ -75,9 +76,7 @@ class _Parts:
 
 def _inspect(files: Mapping[str, bytes], sealed: bool) -> AuditReport:
     if not files:
-        return _report(
-            _Parts.of({}, {}), [Finding("GATE-VACUOUS", ".", "$", "the bundle is empty", "run the study")]
-        )
+        return _report(_Parts.of({}, {}), [Finding("GATE-VACUOUS", ".", "$", "the bundle is empty", "run the study")])
     findings: list[Finding] = []
     documents: dict[str, Any] = {}
     try:
@@ -103,6 +102,7 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
     yield partial(check_conditions, conditions)
     for path, evidence in parts.evidence.items():
         yield partial(check_listed_subjects, path, parts.documents[path], parts.files, parts.subjects)
+        yield partial(check_data, path, parts.documents[path], parts.sites)
         yield partial(check_measurements, path, evidence, parts.subjects)
         yield partial(check_stated, path, evidence)
     yield partial(check_repeated_measurements, parts.evidence)

@@ -47,13 +47,9 @@ def check_layout(paths: Iterable[str]) -> Iterator[Finding]:
             yield Finding(problem[0], path, "$", problem[1], "rename the file and seal the bundle again")
         folded = unicodedata.normalize("NFKC", path).casefold()
         if folded in seen:
-            yield Finding(
-                "EV-NAME-COLLISION", path, "$", f"the same name as '{seen[folded]}' on some file systems"
-            )
+            yield Finding("EV-NAME-COLLISION", path, "$", f"the same name as '{seen[folded]}' on some file systems")
         seen.setdefault(folded, path)
         if path.lower().endswith(PICKLE_SUFFIXES):
-            yield Finding(
-                "EV-PICKLE", path, "$", "may hold a pickle, which runs code when read", "use safetensors"
-            )
+            yield Finding("EV-PICKLE", path, "$", "may hold a pickle, which runs code when read", "use safetensors")
         elif kind_of(path) is None:
             yield Finding("EV-UNKNOWN-FILE", path, "$", "no file of a bundle stands here", "remove it")

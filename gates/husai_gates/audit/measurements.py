@@ -12,6 +12,8 @@ from husai_core.subject import Subject
 from husai_gates.audit.subjects import path_of
 from husai_gates.finding import Finding
 
+LARGEST = 1e100  # squares of anything larger overflow, and no quantity of a dictionary is near
+
 
 def check_listed_subjects(
     path: str, document: Mapping[str, Any], files: Mapping[str, bytes], subjects: Mapping[str, Subject]
@@ -20,9 +22,7 @@ def check_listed_subjects(
     site = document["site"]
     raw = files.get(f"sites/{site['name']}.json")
     if raw is None or strict_json.digest(raw) != site["digest"]:
-        yield Finding(
-            "EV-SUBJECT", path, "$.site", f"the bundle has no site '{site['name']}' with this digest"
-        )
+        yield Finding("EV-SUBJECT", path, "$.site", f"the bundle has no site '{site['name']}' with this digest")
     seen: set[str] = set()
     for index, listed in enumerate(document["subjects"]):
         name, place = listed["name"], f"$.subjects[{index}]"
@@ -33,9 +33,17 @@ def check_listed_subjects(
         if raw is None or strict_json.digest(raw) != listed["digest"]:
             yield Finding("EV-SUBJECT", path, place, f"the bundle has no subject '{name}' with this digest")
         elif name in subjects and subjects[name].site != site["name"]:
-            yield Finding(
-                "EV-SUBJECT", path, place, f"the subject '{name}' is at the site '{subjects[name].site}'"
-            )
+            yield Finding("EV-SUBJECT", path, place, f"the subject '{name}' is at the site '{subjects[name].site}'")
+
+
+def check_data(path: str, document: Mapping[str, Any], sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Evidence on rows that its site describes under the same name with another digest."""
+    known = {source["name"]: source for source in sites.get(document["site"]["name"], {}).get("data", ())}
+    for index, source in enumerate(document["data"]):
+        described = known.get(source["name"], source)
+        if (described["digest"], described["rows"]) != (source["digest"], source["rows"]):
+            rule = f"the site describes other rows under the name '{source['name']}'"
+            yield Finding("EV-DATA", path, f"$.data[{index}]", rule, "measure on the rows of the site")
 
 
 def check_measurements(path: str, evidence: Evidence, subjects: Mapping[str, Subject]) -> Iterator[Finding]:
@@ -54,9 +62,7 @@ def check_measurements(path: str, evidence: Evidence, subjects: Mapping[str, Sub
         yield from _check_range(path, place, measurement, listed)
 
 
-def _check_units(
-    path: str, place: str, measurement: RecordedMeasurement, known: set[int]
-) -> Iterator[Finding]:
+def _check_units(path: str, place: str, measurement: RecordedMeasurement, known: set[int]) -> Iterator[Finding]:
     if not known:
         rule = f"no listed subject is of the condition '{measurement.condition}'"
         yield Finding("EV-SUBJECT", path, f"{place}.condition", rule)
@@ -77,24 +83,22 @@ def _check_units(
         rule = f"pairs must be complete; the pair {list(missing)} is missing"
         yield Finding("EV-UNIT-SET", path, f"{place}.observations", rule)
     elif sizes not in ({1}, {2}):
-        yield Finding(
-            "EV-UNIT-SET", path, f"{place}.observations", "units must all be seeds or all pairs of seeds"
-        )
+        yield Finding("EV-UNIT-SET", path, f"{place}.observations", "units must all be seeds or all pairs of seeds")
 
 
-def _check_range(
-    path: str, place: str, measurement: RecordedMeasurement, listed: list[Subject]
-) -> Iterator[Finding]:
+def _check_range(path: str, place: str, measurement: RecordedMeasurement, listed: list[Subject]) -> Iterator[Finding]:
     card = measurement.card
     widest = max((subject.dims["d_sae"] for subject in listed), default=None)
     for number, observation in enumerate(measurement.observations):
         at = f"{place}.observations[{number}].value"
-        if not card.allows(observation.value):
+        if abs(observation.value) > LARGEST:
+            yield Finding("EV-RANGE", path, at, f"{observation.value} is larger than any metric can be")
+        elif not card.allows(observation.value):
             rule = f"{observation.value} is outside the bounds {card.low} to {card.high} of {card.name}"
             yield Finding("EV-RANGE", path, at, rule)
         elif card.name == "l0" and widest is not None and observation.value > widest:
             yield Finding("EV-RANGE", path, at, f"{observation.value} active latents of {widest}")
-    if measurement.chance is not None and not card.allows(measurement.chance):
+    if measurement.chance is not None and not (card.allows(measurement.chance) and abs(measurement.chance) < LARGEST):
         rule = f"{measurement.chance} is outside the bounds {card.low} to {card.high} of {card.name}"
         yield Finding("EV-RANGE", path, f"{place}.chance", rule)
 

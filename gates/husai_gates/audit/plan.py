@@ -29,9 +29,7 @@ class Plan:
         return cls(
             seeds=frozenset(study["training"]["seeds"]),
             conditions={
-                f"{site}.{sae['name']}": sae["role"]
-                for sae in study["sae"]
-                for site in sae.get("sites", sites)
+                f"{site}.{sae['name']}": sae["role"] for sae in study["sae"] for site in sae.get("sites", sites)
             },
             controls=tuple(control["name"] for control in study.get("control", ())),
             benchmarks=tuple(benchmark["name"] for benchmark in study["benchmark"]),
@@ -52,9 +50,7 @@ def check_plan(
         for site in plan.sites:
             if (benchmark, site) not in measured:
                 rule = f"the benchmark '{benchmark}' was planned and has no evidence at the site '{site}'"
-                yield Finding(
-                    "EV-ABSENT", STUDY, "$.benchmark", rule, "run the benchmark, or say why it was skipped"
-                )
+                yield Finding("EV-ABSENT", STUDY, "$.benchmark", rule, "run the benchmark, or say why it was skipped")
 
 
 def _check_conditions(plan: Plan, conditions: Mapping[str, Condition]) -> Iterator[Finding]:

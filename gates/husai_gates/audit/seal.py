@@ -15,9 +15,7 @@ _AGAIN = "get the bundle again from where it was made"
 def check_seal(files: Mapping[str, bytes], manifest: Mapping[str, Any] | None) -> Iterator[Finding]:
     """Every way in which files and manifest disagree. A manifest that does not parse was reported by then."""
     if MANIFEST not in files:
-        yield Finding(
-            "EV-FILE-MISSING", MANIFEST, "$", "a bundle has a manifest that lists its files", _AGAIN
-        )
+        yield Finding("EV-FILE-MISSING", MANIFEST, "$", "a bundle has a manifest that lists its files", _AGAIN)
     if manifest is None:
         return
     listed = manifest["files"]
@@ -25,9 +23,7 @@ def check_seal(files: Mapping[str, bytes], manifest: Mapping[str, Any] | None) -
         if problem := bundle.path_problem(path):
             yield Finding(problem[0], MANIFEST, f"$.files.{path}", problem[1])
         if path not in files:
-            yield Finding(
-                "EV-FILE-MISSING", path, "$", "the manifest lists this file and it is not there", _AGAIN
-            )
+            yield Finding("EV-FILE-MISSING", path, "$", "the manifest lists this file and it is not there", _AGAIN)
     for path in sorted(set(files) - {MANIFEST}):
         if path not in listed:
             yield Finding("EV-UNLISTED", path, "$", "the manifest does not list this file", "remove it")
@@ -49,6 +45,4 @@ def _check_manifest_itself(raw: bytes, manifest: Mapping[str, Any]) -> Iterator[
         rule = f"the listed files give {expected}"
         yield Finding("EV-DIGEST", MANIFEST, "$.content_digest", rule, _AGAIN)
     if strict_json.encode(manifest) != raw:
-        yield Finding(
-            "EV-DIGEST", MANIFEST, "$", "the manifest is not in the one form it is written in", _AGAIN
-        )
+        yield Finding("EV-DIGEST", MANIFEST, "$", "the manifest is not in the one form it is written in", _AGAIN)

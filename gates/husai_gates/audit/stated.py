@@ -23,9 +23,7 @@ def check_stated(path: str, evidence: Evidence) -> Iterator[Finding]:
         actual = mean([o.value for o in measurement.observations])
         if not math.isclose(stated["mean"], actual, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
             rule = f"stated {number(stated['mean'])}, the observations give {number(actual)}"
-            yield Finding(
-                "EV-RECOMPUTE", path, f"{place}.mean", rule, "state what the observations give, or nothing"
-            )
+            yield Finding("EV-RECOMPUTE", path, f"{place}.mean", rule, "state what the observations give, or nothing")
         if "low" in stated and not stated["low"] <= stated["mean"] <= stated["high"]:
             rule = f"the interval {number(stated['low'])} to {number(stated['high'])} excludes its estimate"
             yield Finding("EV-CI-INCOHERENT", path, place, rule, "state a coherent interval, or none")

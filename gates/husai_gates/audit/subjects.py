@@ -23,16 +23,12 @@ def check_sites(sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     for name, site in sorted(sites.items()):
         path = f"sites/{name}.json"
         if site["name"] != name:
-            yield Finding(
-                "EV-SUBJECT", path, "$.name", f"the file is named for another site than '{site['name']}'"
-            )
+            yield Finding("EV-SUBJECT", path, "$.name", f"the file is named for another site than '{site['name']}'")
         for index, check in enumerate(site["model"]["checks"]):
             value, least, most = check["value"], check.get("at_least"), check.get("at_most")
             if (least is not None and not value >= least) or (most is not None and not value <= most):
                 rule = f"the model under the dictionary fails its own check '{check['name']}' with {value}"
-                yield Finding(
-                    "EV-MODEL-CHECK", path, f"$.model.checks[{index}]", rule, "train the model further"
-                )
+                yield Finding("EV-MODEL-CHECK", path, f"$.model.checks[{index}]", rule, "train the model further")
 
 
 def check_subjects(files: Mapping[str, bytes], subjects: Mapping[str, Subject]) -> Iterator[Finding]:
@@ -40,9 +36,7 @@ def check_subjects(files: Mapping[str, bytes], subjects: Mapping[str, Subject]) 
     for name, subject in sorted(subjects.items()):
         path = path_of(name)
         if subject.name != name:
-            yield Finding(
-                "EV-SUBJECT", path, "$.name", f"the file is named for another subject than '{subject.name}'"
-            )
+            yield Finding("EV-SUBJECT", path, "$.name", f"the file is named for another subject than '{subject.name}'")
         site = files.get(f"sites/{subject.site}.json")
         if site is None or strict_json.digest(site) != subject.site_digest:
             rule = f"the bundle has no site '{subject.site}' with this digest"
@@ -52,9 +46,7 @@ def check_subjects(files: Mapping[str, bytes], subjects: Mapping[str, Subject]) 
             yield Finding("EV-SUBJECT", path, "$.weights", "the weights in the bundle are others", _AGAIN)
     for path in sorted(p for p in files if p.startswith("weights/")):
         if path.split("/")[1] not in subjects:
-            yield Finding(
-                "EV-SUBJECT", path, "$", "weights of a subject that is not in the bundle", "remove them"
-            )
+            yield Finding("EV-SUBJECT", path, "$", "weights of a subject that is not in the bundle", "remove them")
 
 
 def check_conditions(conditions: Mapping[str, Condition]) -> Iterator[Finding]:

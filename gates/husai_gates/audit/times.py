@@ -13,16 +13,12 @@ from husai_gates.finding import Finding
 def check_times(provenance: Mapping[str, Any] | None) -> Iterator[Finding]:
     """A run that ended before it began, took longer than it lasted, or says nothing about itself."""
     if provenance is None:
-        yield Finding(
-            "EV-ABSENT", PROVENANCE, "$", "a bundle says how and when it was made", "add provenance.json"
-        )
+        yield Finding("EV-ABSENT", PROVENANCE, "$", "a bundle says how and when it was made", "add provenance.json")
         return
     try:
         started, finished = (_time(provenance[key]) for key in ("started", "finished"))
     except ValueError:
-        yield Finding(
-            "EV-TIME", PROVENANCE, "$", "a time that no calendar has", "write UTC as 2026-01-31T12:00:00Z"
-        )
+        yield Finding("EV-TIME", PROVENANCE, "$", "a time that no calendar has", "write UTC as 2026-01-31T12:00:00Z")
         return
     if finished < started:
         rule = f"finished {provenance['finished']}, before it started {provenance['started']}"

@@ -17,9 +17,7 @@ def safe(value: object) -> str:
     """Words that stay words: no table cell, link, code, HTML, mention or automatic link begins in them."""
     escaped = _EMPHASIS.sub("&#95;", one_line(value).translate(_ACTIVE))
     for active in ("@", "://", "www."):
-        escaped = escaped.replace(
-            active, f"{active[:-1]}<!-- -->{active[-1]}" if len(active) > 1 else "@<!-- -->"
-        )
+        escaped = escaped.replace(active, f"{active[:-1]}<!-- -->{active[-1]}" if len(active) > 1 else "@<!-- -->")
     return escaped
 
 
@@ -45,13 +43,8 @@ def sections(decision: Decision) -> list[str]:
         f"Policy {safe(policy.digest)}, bundle {safe(decision.content_digest)}, {safe(decision.assurance)}.",
         "",
     ]
-    rows = [
-        (row.status, row.rule, row.question, row.asks, row.says, row.code, row.reason)
-        for row in decision.rows
-    ]
-    lines += table(
-        ("status", "rule", "question", "what it needs", "what was seen", "code", "why it is asked"), rows
-    )
+    rows = [(row.status, row.rule, row.question, row.asks, row.says, row.code, row.reason) for row in decision.rows]
+    lines += table(("status", "rule", "question", "what it needs", "what was seen", "code", "why it is asked"), rows)
     if decision.findings:
         found = [(f.code, f"{f.file} {f.path}", f.rule, f.next_step) for f in decision.findings]
         lines += ["", "Findings:", "", *table(("code", "where", "what", "next step"), found)]

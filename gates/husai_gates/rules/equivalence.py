@@ -14,10 +14,7 @@ from husai_gates.rules.verdict import verdict
 
 def judge(rule: Rule, target: Condition, against: Condition | None, report: AuditReport) -> Cell:
     """The interval of confidence 1 - 2 alpha lies inside the margin, where alpha is 1 - confidence."""
-    if against is None:
-        observed = _from_chance(rule, target, report)
-    else:
-        observed = difference(rule, target, against, report)
+    observed = difference(rule, target, against, report) if against else _from_chance(rule, target, report)
     interval = estimate(rule, observed, 2 * rule.confidence - 1)
     reference = against or CHANCE
     problem = None

@@ -19,8 +19,6 @@ def judge(rule: Rule, target: Condition, against: Condition | None, report: Audi
     interval = estimate(rule, observed)
     problem = None
     if not interval.low > rule.margin:
-        problem = (
-            f"the lower bound of the gain over '{against.name}' is {number(interval.low)}, not above "
-            + number(rule.margin)
-        )
+        gain = f"the lower bound of the gain over '{against.name}' is {number(interval.low)}"
+        problem = f"{gain}, not above {number(rule.margin)}"
     return verdict(rule, observed, interval, problem, against=against)

@@ -45,13 +45,9 @@ def _bound_problem(bounds: Bounds, interval: Interval) -> str | None:
 
 def _unit_problem(bounds: Bounds, lowest: tuple[Unit, float], highest: tuple[Unit, float]) -> str | None:
     if bounds.worst_at_least is not None and not lowest[1] >= bounds.worst_at_least:
-        return (
-            f"seed {_seeds(lowest[0])} has {number(lowest[1])}, not at least {number(bounds.worst_at_least)}"
-        )
+        return f"seed {_seeds(lowest[0])} has {number(lowest[1])}, not at least {number(bounds.worst_at_least)}"
     if bounds.worst_at_most is not None and not highest[1] <= bounds.worst_at_most:
-        return (
-            f"seed {_seeds(highest[0])} has {number(highest[1])}, not at most {number(bounds.worst_at_most)}"
-        )
+        return f"seed {_seeds(highest[0])} has {number(highest[1])}, not at most {number(bounds.worst_at_most)}"
     return None
 
 

@@ -22,7 +22,7 @@ def verdict(
     """A pass where there is no problem, else a fail that says it. Values without spread prove nothing."""
     status: Status = "fail" if problem else "pass"
     code, says, next_step = ("RULE-FAILED" if problem else "RULE-HOLDS"), problem or "holds", ""
-    if problem is None and observed.card.continuous and len(set(observed.values.values())) == 1:
+    if problem is None and observed.card.continuous and observed.flat:
         status, code = "inconclusive", "EV-ZERO-WIDTH"
         says = f"every unit of the continuous '{rule.metric}' has the same value, so nothing shows its spread"
         next_step = "check that the seeds are different runs"

@@ -1,0 +1,140 @@
+"""Rules at their boundaries: which side equality falls on, which end of the interval counts, and who is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+HEAD = """
+schema = "husai:policy/v1"
+name = "boundary"
+version = "1"
+purpose = "One rule at its boundary."
+confidence = 0.95
+min_units = 3
+
+[[rule]]
+id = "it"
+question = "Does it hold?"
+reason = "To find the boundary."
+"""
+THRESHOLD = 'kind = "threshold"\nbenchmark = "reconstruction"\nmetric = "explained_variance"\n'
+CEILING = 'kind = "threshold"\nbenchmark = "reconstruction"\nmetric = "dead_fraction"\n'
+SUPERIOR = 'kind = "superiority"\nbenchmark = "consistency"\nmetric = "pwmcc"\nover = { control = "untrained" }\n'
+FEWER = (
+    'kind = "superiority"\nbenchmark = "reconstruction"\nmetric = "dead_fraction"\n'
+    'subject = { role = "baseline" }\nover = { control = "untrained" }\n'
+)
+INFERIOR = (
+    'kind = "non_inferiority"\nbenchmark = "reconstruction"\nmetric = "dead_fraction"\nto = { role = "baseline" }\n'
+)
+SAME = 'kind = "equivalence"\nbenchmark = "consistency"\nmetric = "pwmcc"\nsubject = { control = "random_decoder" }\n'
+
+
+@pytest.fixture
+def row(draft: Any, decide: Any) -> Any:
+    files = draft.files()
+
+    def judged(rule: str) -> Any:
+        decision = decide(files, HEAD + rule)
+        assert len(decision.rows) == 1
+        return decision.rows[0]
+
+    return judged
+
+
+UP, DOWN = 1 + 1e-9, 1 - 1e-9
+
+
+def test_a_threshold_is_met_by_the_bound_itself_and_by_the_worst_unit_itself(row: Any) -> None:
+    cell = row(THRESHOLD + "at_least = 0.5").cells[0]
+    low, worst = cell.interval.low, cell.worst[1]
+    assert low < cell.interval.estimate
+    assert row(THRESHOLD + f"at_least = {low!r}").status == "pass"
+    assert row(THRESHOLD + f"at_least = {low * UP!r}").status == "fail"
+    assert row(THRESHOLD + f"worst_at_least = {worst!r}").status == "pass"
+    assert row(THRESHOLD + f"worst_at_least = {worst * UP!r}").status == "fail"
+    assert worst == 0.947
+
+
+def test_a_ceiling_is_met_by_the_bound_itself_and_by_the_worst_unit_itself(row: Any) -> None:
+    cell = row(CEILING + "at_most = 0.9").cells[0]
+    high, worst = cell.interval.high, cell.worst[1]
+    assert row(CEILING + f"at_most = {high!r}").status == "pass"
+    assert row(CEILING + f"at_most = {high * DOWN!r}").status == "fail"
+    assert row(CEILING + f"worst_at_most = {worst!r}").status == "pass"
+    assert row(CEILING + f"worst_at_most = {worst * DOWN!r}").status == "fail"
+    assert worst == 0.254
+
+
+def test_superiority_must_exceed_its_margin(row: Any) -> None:
+    low = row(SUPERIOR).cells[0].interval.low
+    assert row(SUPERIOR + f"margin = {low * DOWN!r}").status == "pass"
+    assert row(SUPERIOR + f"margin = {low!r}").status == "fail"
+
+
+def test_fewer_dead_latents_are_better(row: Any) -> None:
+    """The untrained control has fewer dead latents, so the baseline is worse, and by a negative gain."""
+    found = row(FEWER)
+    assert found.status == "fail"
+    assert found.cells[0].interval.estimate == pytest.approx(-0.05, abs=0.001)
+
+
+def test_non_inferiority_must_stay_inside_its_margin(row: Any) -> None:
+    low = row(INFERIOR + "margin = 0.5").cells[0].interval.low
+    assert low < 0
+    assert row(INFERIOR + f"margin = {-low * UP!r}").status == "pass"
+    assert row(INFERIOR + f"margin = {-low!r}").status == "fail"
+
+
+@pytest.mark.parametrize("to", ['to = "chance"\n', 'to = { control = "random_decoder" }\n'])
+def test_equivalence_needs_both_sides_inside(row: Any, to: str) -> None:
+    if "control" in to:
+        # A control compared with itself differs by exactly nothing, which proves nothing.
+        assert row(SAME + to + "margin = 0.5").code == "EV-ZERO-WIDTH"
+        return
+    interval = row(SAME + to + "margin = 0.5").cells[0].interval
+    assert interval.confidence == pytest.approx(0.9)
+    widest = max(-interval.low, interval.high)
+    assert row(SAME + to + f"margin = {widest * UP!r}").status == "pass"
+    assert row(SAME + to + f"margin = {widest!r}").status == "fail"
+
+
+def test_a_higher_confidence_gives_a_wider_interval(row: Any) -> None:
+    narrow, wide = (row(THRESHOLD + f"at_least = 0.5\nconfidence = {c}").cells[0].interval for c in (0.8, 0.99))
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+@pytest.mark.parametrize(("units", "status"), [(5, "pass"), (6, "inconclusive")])
+def test_pairs_count_as_their_seeds(row: Any, units: int, status: str) -> None:
+    found = row(SUPERIOR + f"min_units = {units}")
+    assert found.status == status
+    if status == "inconclusive":
+        assert "has 5 seeds, needs 6" in found.says
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ['{ condition = "addition.gated" }', '{ control = "pca" }', '{ role = "candidate" }\nsite = "elsewhere"'],
+)
+def test_a_rule_about_nobody_is_missing(row: Any, subject: str) -> None:
+    found = row(THRESHOLD + f"at_least = 0\nsubject = {subject}")
+    assert (found.status, found.code) == ("missing", "EV-ABSENT")
+
+
+def test_one_condition_may_be_asked_by_name(row: Any) -> None:
+    found = row(THRESHOLD + 'at_least = 0.9\nsubject = { condition = "addition.relu" }')
+    assert [cell.condition for cell in found.cells] == ["addition.relu"]
+    assert found.status == "pass"
+
+
+def test_the_worst_of_several_candidates_is_the_row(draft: Any, decide: Any) -> None:
+    for subject in draft.of("addition.relu"):
+        subject["role"] = "candidate"
+    draft.study = draft.study.replace('"baseline"', '"candidate"')
+    draft.measurement("explained_variance", "addition.relu")["observations"][0]["value"] = 0.2
+    (row,) = decide(draft.files(), HEAD + THRESHOLD + "worst_at_least = 0.5").rows
+    assert [cell.status for cell in row.cells] == ["fail", "pass"]
+    assert row.status == "fail"
+    assert row.says.startswith("1 of 2 hold; addition.relu: seed 1 has 0.2")

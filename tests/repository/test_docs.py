@@ -1,0 +1,73 @@
+"""The prose is held to the code: what README and docs show is what the commands print."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from husai_core import hookspecs
+from husai_core.cli import run
+from husai_core.errors import ExitCode
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", [n for n in vars(hookspecs) if n.startswith("husai_")])
+def test_every_hook_stands_in_the_docs_with_its_signature(name: str) -> None:
+    signature = str(inspect.signature(getattr(hookspecs, name))).replace("'", "")
+    assert f"`{name}{signature}`" in (ROOT / "docs" / "plugins.md").read_text()
+
+
+def test_the_readme_lists_every_exit_code_of_a_verdict() -> None:
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \| ", README, re.MULTILINE)}
+    assert listed == {int(code) for code in ExitCode} - {int(ExitCode.INTERRUPTED)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["gate", "evidence/toy", "--policy", "toy"], 0),
+        (["gate", "evidence/untrained-candidate", "--policy", "toy", "--format", "github"], 2),
+    ],
+)
+def test_the_readme_shows_what_the_gate_prints(
+    arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert run(arguments) == code
+    assert capsys.readouterr().out.strip() in README, "copy the output of: husai " + " ".join(arguments)
+
+
+def test_the_policy_in_the_readme_is_in_the_policy() -> None:
+    (shown,) = (b for b in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "[[rule]]" in b)
+    assert shown.strip() in (ROOT / "gates" / "policies" / "toy.toml").read_text()
+
+
+def test_every_relative_link_of_the_docs_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks/README.md"]:
+        for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_ten_line_plugin_of_the_readme_is_ten_lines_and_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from husai_core.plugins import EntryPoint, PluginTable
+
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    (tmp_path / "husai_decoder_norm.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    table = PluginTable([EntryPoint("decoder_norm", "husai_decoder_norm", "acme 1.0")])
+    metric = table.get("metrics", "decoder_norm", "here").item
+
+    import torch
+
+    from husai_core import Coder, Dims
+
+    dims = Dims(4, 3, 4)
+    weights = {"W_dec": 2 * torch.eye(3, 4)}
+    assert metric.of(Coder(None, None, dims, 0, weights, weights)) == pytest.approx(2.0)  # type: ignore[arg-type]
