@@ -24,6 +24,7 @@ class Control(ABC):
     version: ClassVar[str] = "1"
     summary: ClassVar[str]
     expectation: ClassVar[str]
+    trained: ClassVar[bool] = True  # False: it has seen no training step, and its budget says so
     requires: ClassVar[Sequence[str]] = ("torch",)
     Settings: ClassVar[type]
 

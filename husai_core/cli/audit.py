@@ -16,5 +16,5 @@ def command(bundle: Path, form: str) -> int:
     from husai_gates.reporters.findings import AUDIT_REPORTERS
 
     report = audit_folder(bundle)
-    click.echo(AUDIT_REPORTERS[form](report))
+    click.echo(AUDIT_REPORTERS[form](report), nl=False)
     return int(report.exit_code)

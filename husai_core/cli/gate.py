@@ -26,5 +26,5 @@ def command(bundle: Path, policy: str, form: str, out: Path | None) -> int:
 
         write_new(out, text)
     else:
-        click.echo(text)
+        click.echo(text, nl=False)
     return int(decision.exit_code)

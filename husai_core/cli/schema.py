@@ -37,6 +37,16 @@ def show(name: str) -> None:
     click.echo(json.dumps(husai_schemas.load(name), indent=2))
 
 
+@command.command("metric-cards")
+def metric_cards() -> None:
+    """Print the cards of the metrics that HUSAI ships, as husai_schemas/metric_cards.json holds them."""
+    from husai_core import strict_json
+    from husai_core.plugins import PluginTable
+
+    ours = [p for p in PluginTable().of_kind("metrics") if p.distribution.startswith("husai ")]
+    click.echo(strict_json.encode([plugin.item.card.to_json() for plugin in ours]).decode(), nl=False)
+
+
 @command.command("check")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def check(files: tuple[Path, ...]) -> int:

@@ -61,7 +61,7 @@ def train_condition(
         condition.name,
         key,
         coders,
-        tuple(_subject(coder, condition, site, folder, None) for coder in coders),
+        tuple(_subject(coder, condition, site, folder, condition.recipe.steps) for coder in coders),
         folder,
     )
 
@@ -87,20 +87,25 @@ def make_control(
         Coder(c.architecture, c.settings, c.dims, c.seed, _read(folder / f"s{c.seed}"), c.initial) for c in base.coders
     )
     made_of = ControlOf(control.plugin.name, base.name)
+    steps = condition.recipe.steps if control.item.trained else 0
     return ReadyCondition(
         name,
         key,
         coders,
-        tuple(_subject(coder, condition, site, folder, made_of) for coder in coders),
+        tuple(_subject(coder, condition, site, folder, steps, made_of) for coder in coders),
         folder,
     )
 
 
 def _subject(
-    coder: Coder, condition: PlannedCondition, site: ReadySite, folder: Path, control: ControlOf | None
+    coder: Coder,
+    condition: PlannedCondition,
+    site: ReadySite,
+    folder: Path,
+    steps: int,
+    control: ControlOf | None = None,
 ) -> Subject:
     recipe = condition.recipe
-    steps = 0 if control and control.name == "untrained" else recipe.steps
     name = f"{condition.name}.{control.name}" if control else condition.name
     return Subject(
         name=f"{name}.s{coder.seed}",

@@ -35,7 +35,7 @@ class Consistency(Benchmark):
             if len(coders) < 2:
                 place = f"benchmark consistency, condition {condition}"
                 raise EvaluationError(place, f"needs two seeds, has {len(coders)}", "train more seeds")
-        metrics = task.metrics_of_kind(PairMetric)  # type: ignore[type-abstract]
+        metrics = task.metrics_of_kind(PairMetric)
         for number, ((condition, coders), metric) in enumerate(
             (group, metric) for group in groups.items() for metric in metrics
         ):
@@ -43,9 +43,7 @@ class Consistency(Benchmark):
             pairs = combinations(coders, 2)
             observations = tuple(self._observe(metric, condition, *pair) for pair in pairs)
             dims = coders[0].dims
-            yield Measurement(
-                metric.name, condition, observations, chance=metric.chance(dims.d_sae, dims.d_out)
-            )
+            yield Measurement(metric.name, condition, observations, chance=metric.chance(dims.d_sae, dims.d_out))
         task.progress(1.0, "consistency: done")
 
     def _observe(self, metric: PairMetric, condition: str, first: Coder, second: Coder) -> Observation:

@@ -39,9 +39,7 @@ class ReconstructionBenchmark(Benchmark):
 
     def measure(self, task: Task) -> Iterator[Measurement]:
         if not len(task.test_in):
-            raise EvaluationError(
-                "benchmark reconstruction", "there are no test rows", "give the corpus some"
-            )
+            raise EvaluationError("benchmark reconstruction", "there are no test rows", "give the corpus some")
         total, done = sum(map(len, task.conditions.values())), 0
         for condition, coders in task.conditions.items():
             values: dict[str, list[Observation]] = {}
@@ -61,7 +59,7 @@ class ReconstructionBenchmark(Benchmark):
         """Every metric of one coder, by name."""
         import torch
 
-        streams = task.metrics_of_kind(StreamMetric)  # type: ignore[type-abstract]
+        streams = task.metrics_of_kind(StreamMetric)
         states: dict[str, Any] = {}
         size = task.settings.rows_per_slice
         with torch.no_grad():
@@ -71,7 +69,7 @@ class ReconstructionBenchmark(Benchmark):
                 for metric in streams:
                     states[metric.name] = metric.update(states.get(metric.name), batch)
             values = {metric.name: metric.finish(states[metric.name]) for metric in streams}
-            weights = task.metrics_of_kind(CoderMetric)  # type: ignore[type-abstract]
+            weights = task.metrics_of_kind(CoderMetric)
             return values | {metric.name: metric.of(coder) for metric in weights}
 
 

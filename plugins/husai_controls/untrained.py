@@ -26,6 +26,7 @@ class Untrained(Control):
         "cosine_to_initial is 1 and consistency is the initialisation's own: with random unit rows at the "
         "start, pwmcc is its chance level."
     )
+    trained = False
     Settings = UntrainedSettings
 
     def make(self, base: Coder, settings: UntrainedSettings, generator: Generator) -> Params:

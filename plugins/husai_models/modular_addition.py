@@ -1,9 +1,9 @@
 """Modular addition: a transformer that groks a + b mod p and answers at `=`; no input holds the answer.
 
 There are two splits, from different streams of the seed, so that neither determines the other: the network's
-(it trains on some pairs and is checked on the rest), and the dictionary's (80 % of *all* pairs are its training
-rows, 20 % its test rows). Training stops by the accuracy on the network's held-out pairs: that number shows
-that it generalises and is no unbiased estimate.
+(it trains on some pairs and is checked on the rest), and the dictionary's (80 % of *all* pairs are its
+training rows, 20 % its test rows). Training stops by the accuracy on the network's held-out pairs: that number
+shows that it generalises and is no unbiased estimate.
 """
 
 from __future__ import annotations
@@ -52,9 +52,7 @@ class ModularAddition(Model):
 
     def build(self, settings: ModularAdditionSettings, seed: int) -> HookedTransformer:
         p = settings.p
-        return build(
-            settings, seed, n_ctx=3, d_mlp=settings.d_mlp, act_fn="relu", d_vocab=p + 1, d_vocab_out=p
-        )
+        return build(settings, seed, n_ctx=3, d_mlp=settings.d_mlp, act_fn="relu", d_vocab=p + 1, d_vocab_out=p)
 
     def examples(self, settings: ModularAdditionSettings) -> tuple[Tensor, Tensor]:
         """All pairs as tokens (p * p, 3), and their sums (p * p, 1)."""
@@ -84,9 +82,7 @@ class ModularAddition(Model):
         test, train = order.split([len(order) // 5, len(order) - len(order) // 5])
         return Corpus(tokens, ANSWER_AT, train.sort().values, test.sort().values)
 
-    def self_check(
-        self, network: HookedTransformer, settings: ModularAdditionSettings, seed: int
-    ) -> Sequence[Check]:
+    def self_check(self, network: HookedTransformer, settings: ModularAdditionSettings, seed: int) -> Sequence[Check]:
         """Held-out pairs are added right; other pairs' operands under the same labels give chance."""
         import torch
 
@@ -108,9 +104,7 @@ class ModularAddition(Model):
         seen = int(settings.train_fraction * len(order))
         return order[:seen], order[seen:]
 
-    def _batches(
-        self, tokens: Tensor, labels: Tensor, size: int, seed: int
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, tokens: Tensor, labels: Tensor, size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         import torch
 
         generator = generator_for(seed, "batches")

@@ -54,9 +54,7 @@ class SequenceCopy(Model):
         length = 2 * settings.length + 1
         return build(settings, seed, n_ctx=length, attn_only=True, d_vocab=n + 2, d_vocab_out=n)
 
-    def examples(
-        self, settings: SequenceCopySettings, rows: int, generator: Generator
-    ) -> tuple[Tensor, Tensor]:
+    def examples(self, settings: SequenceCopySettings, rows: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """Fresh random rows (rows, 2 * length + 1), and the letters to predict (rows, length)."""
         import torch
 
@@ -87,9 +85,7 @@ class SequenceCopy(Model):
         cut = settings.rows // 5
         return Corpus(tokens, self._positions(settings), torch.arange(cut, settings.rows), torch.arange(cut))
 
-    def self_check(
-        self, network: HookedTransformer, settings: SequenceCopySettings, seed: int
-    ) -> Sequence[Check]:
+    def self_check(self, network: HookedTransformer, settings: SequenceCopySettings, seed: int) -> Sequence[Check]:
         """Fresh letters are copied; with other letters in the source, the copy half as it was, it guesses."""
         positions = self._positions(settings)
         generator = generator_for(seed, "self check")

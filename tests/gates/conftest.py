@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import husai_schemas
 from husai_core import strict_json
 from husai_core.bundle import MANIFEST, Snapshot, manifest_of
 from husai_gates import policy as policies
@@ -90,12 +92,6 @@ to = "chance"
 margin = 0.01
 """
 
-CARDS = {
-    "explained_variance": ("share of variance", "higher", [None, 1.0], True),
-    "dead_fraction": ("share of latents", "lower", [0.0, 1.0], False),
-    "l0": ("latents per row", "neither", [0.0, None], False),
-    "pwmcc": ("absolute cosine", "higher", [0.0, 1.0], True),
-}
 LEVELS = {
     "explained_variance": {"topk": 0.95, "relu": 0.94, "untrained": 0.3, "random_decoder": 0.1},
     "dead_fraction": {"topk": 0.25, "relu": 0.1, "untrained": 0.05, "random_decoder": 0.05},
@@ -110,16 +106,7 @@ def digest(text: str) -> str:
 
 
 def card(name: str) -> dict[str, Any]:
-    unit, direction, bounds, continuous = CARDS[name]
-    return {
-        "name": name,
-        "version": "1",
-        "unit": unit,
-        "direction": direction,
-        "definition": f"what {name} is",
-        "bounds": bounds,
-        "continuous": continuous,
-    }
+    return copy.deepcopy(husai_schemas.metric_cards()[name]["1"])
 
 
 def origin(name: str) -> dict[str, Any]:

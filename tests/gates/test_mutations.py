@@ -314,15 +314,57 @@ def constant_gain(draft: Any) -> None:
 
 
 def other_metric_version(draft: Any) -> None:
-    draft.measurement("explained_variance", "addition.relu")["metric"]["version"] = "2"
+    draft.policy = draft.policy.replace("explained_variance", "acme_variance")
+    for measurement in draft.reconstruction["measurements"]:
+        if measurement["metric"]["name"] == "explained_variance":
+            measurement["metric"]["name"] = "acme_variance"
+    draft.measurement("acme_variance", "addition.relu")["metric"]["version"] = "2"
+
+
+def direction_turned_round(draft: Any) -> None:
+    for measurement in draft.consistency["measurements"]:
+        measurement["metric"]["direction"] = "lower"
+
+
+def bounds_widened(draft: Any) -> None:
+    metric = draft.measurement("explained_variance")
+    metric["metric"]["bounds"] = [None, 2.0]
+    metric["observations"][0]["value"] = 1.7
+
+
+def metric_version_from_nowhere(draft: Any) -> None:
+    draft.measurement("explained_variance")["metric"]["version"] = "99"
+
+
+def trained_longer_than_planned(draft: Any) -> None:
+    for subject in draft.of("addition.topk"):
+        subject["budget"]["steps"] = 3000
+
+
+def wider_than_planned(draft: Any) -> None:
+    for subject in draft.subjects.values():
+        subject["dims"]["d_sae"] = 512
+
+
+def other_architecture_than_planned(draft: Any) -> None:
+    for subject in draft.of("addition.topk"):
+        subject["architecture"]["name"] = "relu"
+
+
+def other_settings_than_planned(draft: Any) -> None:
+    draft.study = draft.study.replace('role = "candidate"', 'role = "candidate"\nsettings = { k = 4 }')
+    for subject in draft.of("addition.topk"):
+        subject["architecture"]["settings"] = {"k": 64}
 
 
 def other_budget(draft: Any) -> None:
+    draft.study = draft.study.replace('role = "baseline"', 'role = "baseline"\nsteps = 3000')
     for subject in draft.of("addition.relu"):
         subject["budget"]["steps"] = 3000
 
 
 def other_width(draft: Any) -> None:
+    draft.study = draft.study.replace('role = "baseline"\nd_sae = 256', 'role = "baseline"\nd_sae = 512')
     for subject in draft.subjects.values():
         if subject["condition"].startswith("addition.relu"):
             subject["dims"]["d_sae"] = 512
@@ -387,6 +429,13 @@ def model_fails_its_check(draft: Any) -> None:
 
 REGENERATED: list[tuple[Callable[[Any], None], str, int]] = [
     (unplanned_value, "EV-RANGE", 3),
+    (direction_turned_round, "EV-METRIC", 3),
+    (bounds_widened, "EV-METRIC", 3),
+    (metric_version_from_nowhere, "EV-METRIC", 3),
+    (trained_longer_than_planned, "EV-SUBJECT", 3),
+    (wider_than_planned, "EV-SUBJECT", 3),
+    (other_architecture_than_planned, "EV-SUBJECT", 3),
+    (other_settings_than_planned, "EV-SUBJECT", 3),
     (more_active_than_there_are, "EV-RANGE", 3),
     (too_large_for_arithmetic, "EV-RANGE", 3),
     (data_swapped_under_its_name, "EV-DATA", 3),

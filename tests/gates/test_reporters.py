@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -32,7 +33,9 @@ HOSTILE = [
 def spoilt(draft: Any, text: str) -> None:
     draft.reconstruction["measurements"] = []
     draft.reconstruction["outcome"] = {"status": "skipped", "reason": text, "next_step": text}
-    draft.measurement("pwmcc")["metric"]["unit"] = text
+    foreign = copy.deepcopy(draft.measurement("pwmcc"))
+    foreign["metric"] |= {"name": "acme_metric", "unit": text, "definition": text}
+    draft.consistency["measurements"].append(foreign)
     draft.consistency["benchmark"]["version"] = text
 
 

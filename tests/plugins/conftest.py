@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from husai_architectures.topk import TopK
 from husai_core import Architecture, Coder, Dims
 

@@ -50,6 +50,14 @@ def test_every_schema_is_sound_closed_and_has_both_kinds_of_example(name: str) -
     assert len(list((FOLDER / name / "examples" / "invalid").iterdir())) >= 3
 
 
+def test_the_metric_cards_are_those_of_the_plugins(capsys: pytest.CaptureFixture[str]) -> None:
+    from husai_core.cli import run
+
+    assert run(["schema", "metric-cards"]) == 0
+    kept = (FOLDER / "metric_cards.json").read_text()
+    assert capsys.readouterr().out == kept, "run: husai schema metric-cards > schemas/husai_schemas/metric_cards.json"
+
+
 def test_no_reference_leaves_its_own_document() -> None:
     def references(value: Any) -> list[str]:
         if isinstance(value, dict):

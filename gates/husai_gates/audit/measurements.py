@@ -6,8 +6,10 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import husai_schemas
 from husai_core import strict_json
 from husai_core.evidence import Evidence, RecordedMeasurement
+from husai_core.metric import MetricCard
 from husai_core.subject import Subject
 from husai_gates.audit.subjects import path_of
 from husai_gates.finding import Finding
@@ -58,8 +60,25 @@ def check_measurements(path: str, evidence: Evidence, subjects: Mapping[str, Sub
             for name in evidence.subjects
             if name in subjects and subjects[name].condition == measurement.condition
         ]
+        yield from _check_card(path, f"{place}.metric", measurement.card)
         yield from _check_units(path, place, measurement, {subject.seed for subject in listed})
         yield from _check_range(path, place, measurement, listed)
+
+
+def _check_card(path: str, place: str, card: MetricCard) -> Iterator[Finding]:
+    """A name that HUSAI ships means what HUSAI says: no other direction, bounds or definition under it."""
+    shipped = husai_schemas.metric_cards().get(card.name)
+    if shipped is None:
+        return
+    if card.version not in shipped:
+        rule = f"HUSAI's metric '{card.name}' has no version '{card.version}'"
+        yield Finding("EV-METRIC", path, f"{place}.version", rule, "rename the metric, or update husai")
+        return
+    expected = shipped[card.version]
+    for key, value in card.to_json().items():
+        if value != expected[key]:
+            rule = f"says {value}, HUSAI's metric '{card.name}' has {expected[key]}"
+            yield Finding("EV-METRIC", path, f"{place}.{key}", rule, "rename the metric if it is another one")
 
 
 def _check_units(path: str, place: str, measurement: RecordedMeasurement, known: set[int]) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from husai_architectures.relu import Relu
 from husai_architectures.topk import TopK
 from husai_core import Batch, Dims
@@ -14,9 +15,7 @@ FAMILIES = pytest.mark.parametrize("family", [Relu, TopK])
 @FAMILIES
 def test_start(family):
     architecture, mean = family(), torch.arange(6.0)
-    params = architecture.initialise(
-        Dims(6, 40, 6), architecture.Settings(), torch.Generator().manual_seed(3), mean
-    )
+    params = architecture.initialise(Dims(6, 40, 6), architecture.Settings(), torch.Generator().manual_seed(3), mean)
     assert {k: tuple(v.shape) for k, v in params.items()} == {
         "W_enc": (6, 40),
         "b_enc": (40,),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from husai_architectures.topk import TopK, TopKSettings, husai_architectures
 from husai_core import Batch, Dims
 

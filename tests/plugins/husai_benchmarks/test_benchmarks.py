@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from husai_benchmarks.consistency import Consistency
 from husai_benchmarks.reconstruction import ReconstructionBenchmark, ReconstructionSettings
 from husai_core import EvaluationError, Task
@@ -61,11 +62,7 @@ def test_reconstruction_refuses_exploded_weights_and_no_rows(task, coder_of):
     bad = coder_of()
     bad.params["W_dec"].fill_(float("inf"))
     with pytest.raises(EvaluationError, match=r"broken, seed 0: .*(nan|inf)"):
-        list(
-            ReconstructionBenchmark().measure(
-                replace(task, conditions={"broken": [bad]}, metrics=METRICS[1:])
-            )
-        )
+        list(ReconstructionBenchmark().measure(replace(task, conditions={"broken": [bad]}, metrics=METRICS[1:])))
     with pytest.raises(EvaluationError, match="no test rows"):
         list(ReconstructionBenchmark().measure(replace(task, test_in=torch.zeros(0, 8))))
     with pytest.raises(ValueError, match="rows_per_slice"):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from husai_controls.random_decoder import RandomDecoder
 from husai_controls.random_decoder import husai_controls as random_hook
 from husai_controls.untrained import Untrained

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from husai_metrics.decoder_movement import CosineToInitial
 
 metric = CosineToInitial()

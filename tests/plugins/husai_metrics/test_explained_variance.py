@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from husai_core import Reconstruction
-from husai_metrics.explained_variance import ExplainedVariance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import r2_score
+
+from husai_core import Reconstruction
+from husai_metrics.explained_variance import ExplainedVariance
 
 
 def score(target: torch.Tensor, output: torch.Tensor, size: int) -> float:

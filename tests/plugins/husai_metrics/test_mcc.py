@@ -6,6 +6,7 @@ from itertools import permutations
 
 import pytest
 import torch
+
 from husai_metrics.mcc import MCC
 from husai_metrics.pwmcc import PWMCC
 

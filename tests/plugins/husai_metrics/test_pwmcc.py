@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from husai_metrics import pwmcc
-from husai_metrics.pwmcc import PWMCC
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from husai_metrics import pwmcc
+from husai_metrics.pwmcc import PWMCC
 
 metric = PWMCC()
 seeds = st.integers(0, 2**31)
@@ -42,9 +43,7 @@ def test_symmetric(first, second):
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    seeds, st.permutations(range(12)), st.lists(st.sampled_from([-3.0, -1.0, 0.2]), min_size=12, max_size=12)
-)
+@given(seeds, st.permutations(range(12)), st.lists(st.sampled_from([-3.0, -1.0, 0.2]), min_size=12, max_size=12))
 def test_order_sign_and_scale_do_not_matter(seed, order, factors):
     a, b = draw(seed), draw(seed + 1)
     changed = a[list(order)] * torch.tensor(factors, dtype=torch.float64).unsqueeze(1)

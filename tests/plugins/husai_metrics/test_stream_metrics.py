@@ -6,6 +6,7 @@ import importlib
 
 import pytest
 import torch
+
 from husai_core import Reconstruction, StreamMetric
 
 NAMES = ["explained_variance", "mse", "cosine", "l0", "l1", "dead_fraction", "density"]

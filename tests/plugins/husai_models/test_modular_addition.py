@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+
 from husai_core import EvaluationError
 from husai_models.modular_addition import ModularAddition, ModularAdditionSettings, husai_models
 
@@ -110,9 +111,7 @@ def test_build_is_a_function_of_the_seed():
 
 
 def test_training_that_does_not_arrive_says_so():
-    with pytest.raises(
-        EvaluationError, match=r"model modular_addition, seed 0: held-out accuracy .* 2 steps"
-    ):
+    with pytest.raises(EvaluationError, match=r"model modular_addition, seed 0: held-out accuracy .* 2 steps"):
         model.train(ModularAdditionSettings(p=11, d_model=16, max_steps=2), 0, ignore)
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+
 from husai_models.sequence_copy import SequenceCopy, SequenceCopySettings, husai_models
 from husai_models.toy_transformer import chance_limit, generator_for
 
