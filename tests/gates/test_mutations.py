@@ -526,7 +526,7 @@ def codes(decision: Any) -> set[str]:
 @pytest.mark.parametrize(("mutate", "code", "exit_code"), REGENERATED, ids=lambda v: getattr(v, "__name__", None))
 def test_a_bundle_made_badly(draft: Any, decide: Any, mutate: Any, code: str, exit_code: int) -> None:
     mutate(draft)
-    decision = decide(draft.files())
+    decision = decide(draft.files(), draft.policy)
     assert code in codes(decision)
     assert decision.exit_code == exit_code
     statuses = {row.status for row in decision.rows}
