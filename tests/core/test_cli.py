@@ -143,7 +143,7 @@ def test_explain_says_why_for_one_rule_and_for_all(capsys: pytest.CaptureFixture
 def test_show_lists_subjects_and_means(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["show", str(TOY)]) == 0
     out = capsys.readouterr().out
-    assert "candidate addition.topk: topk, d_sae 256" in out
+    assert "candidate addition.topk: topk, d_sae 128" in out
     assert "explained_variance" in out
 
 
