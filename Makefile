@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: study test smoke lint types gate self-test
+.PHONY: study test smoke lint types gate self-test evidence
 
 study: $(INSTALLED)
 	$(BIN)/husai run studies/toy.toml --out runs/toy
@@ -30,6 +30,16 @@ types: $(INSTALLED)
 gate: $(INSTALLED)
 	$(BIN)/husai audit evidence/toy
 	$(BIN)/husai gate evidence/toy --policy toy
+	$(BIN)/husai audit evidence/untrained-candidate
+	$(BIN)/husai gate evidence/untrained-candidate --policy toy; test $$? -eq 2
+
+# Replaces the committed bundles by new runs of their studies; start from a clean tree, so that provenance says so.
+evidence: $(INSTALLED)
+	rm -rf runs/evidence
+	$(BIN)/husai run studies/toy.toml --out runs/evidence/toy
+	$(BIN)/husai run studies/untrained-candidate.toml --out runs/evidence/untrained-candidate
+	rm -rf evidence/toy evidence/untrained-candidate
+	mv runs/evidence/toy runs/evidence/untrained-candidate evidence/
 
 # The gate is tested on itself: an untrained dictionary offered as the candidate must be refused, with exit code 2.
 self-test: $(INSTALLED)

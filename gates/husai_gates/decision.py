@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+import husai_core
 from husai_core import strict_json
 from husai_core.errors import ExitCode, InvalidEvidence
 from husai_gates.finding import Finding, gravest
@@ -164,6 +165,7 @@ class Decision:
     assurance: str
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
+    made_by: str = husai_core.__version__
 
     @property
     def exit_code(self) -> ExitCode:
@@ -176,6 +178,7 @@ class Decision:
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": DECISION_SCHEMA,
+            "husai": self.made_by,
             "policy": vars(self.policy),
             "bundle": {"content_digest": self.content_digest},
             "assurance": self.assurance,
@@ -183,6 +186,18 @@ class Decision:
             "exit_code": int(self.exit_code),
             "rows": [row.to_json() for row in self.rows],
             "findings": [finding.to_json() for finding in self.findings],
+        }
+
+    def substance(self) -> dict[str, Any]:
+        """What is decided and on which numbers, without the words that another version of HUSAI may put otherwise."""
+        data = self.to_json()
+        words = {"question", "reason", "asks", "says", "next_step"}
+        for row in data["rows"]:
+            row["cells"] = [{k: v for k, v in cell.items() if k not in words} for cell in row["cells"]]
+        return {
+            **{key: data[key] for key in ("policy", "bundle", "verdict", "exit_code")},
+            "rows": [{k: v for k, v in row.items() if k not in words} for row in data["rows"]],
+            "findings": [{k: f[k] for k in ("code", "file", "path")} for f in data["findings"]],
         }
 
     def to_bytes(self) -> bytes:
@@ -198,6 +213,7 @@ class Decision:
             assurance=data["assurance"],
             rows=tuple(Row.from_json(row) for row in data["rows"]),
             findings=tuple(Finding.from_json(finding) for finding in data["findings"]),
+            made_by=data["husai"],
         )
         if (data["verdict"], data["exit_code"]) != (decision.verdict, decision.exit_code):
             rule = f"says '{plain(data['verdict'])}', its rows and findings give '{decision.verdict}'"

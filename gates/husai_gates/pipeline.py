@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from husai_core import bundle
@@ -11,7 +12,7 @@ from husai_gates import policies, policy
 from husai_gates.audit import AuditReport, audit, unreadable
 from husai_gates.decision import Decision
 from husai_gates.judge import judge
-from husai_gates.views import check_views
+from husai_gates.views import check_views, unchecked
 
 
 def audit_folder(folder: Path) -> AuditReport:
@@ -34,4 +35,5 @@ def _audited(folder: Path) -> tuple[Snapshot, AuditReport]:
     except InvalidEvidence as error:
         return Snapshot(str(folder), {}), unreadable(error)
     report = audit(snapshot)
-    return snapshot, report.with_findings(check_views(snapshot, report))
+    report = report.with_findings(check_views(snapshot, report))
+    return snapshot, dataclasses.replace(report, unchecked=unchecked(snapshot))

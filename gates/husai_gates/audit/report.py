@@ -29,6 +29,7 @@ class AuditReport:
     assurance: Assurance
     plan: Plan | None
     paths: tuple[str, ...]
+    unchecked: tuple[str, ...] = ()
 
     @property
     def conditions(self) -> dict[str, Condition]:

@@ -22,8 +22,10 @@ def _text(report: AuditReport) -> str:
         f"holds   {len(report.paths)} files, {len(report.subjects)} subjects, "
         f"{len(report.evidence)} evidence documents",
         _PROVEN[report.assurance],
-        *finding_lines(report.findings),
     ]
+    if report.unchecked:
+        lines.append(f"Not compared with the evidence: {', '.join(safe(path) for path in report.unchecked)}.")
+    lines += finding_lines(report.findings)
     return "\n".join(lines) + "\n"
 
 
@@ -39,6 +41,7 @@ def _json(report: AuditReport) -> str:
         "assurance": report.assurance,
         "content_digest": report.content_digest,
         "exit_code": int(report.exit_code),
+        "not_compared": list(report.unchecked),
         "findings": [finding.to_json() for finding in report.findings],
     }
     return strict_json.encode(document).decode()

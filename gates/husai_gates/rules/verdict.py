@@ -31,7 +31,7 @@ def verdict(
         against=against.name if isinstance(against, Condition) else against,
         status=status,
         code=code,
-        says=f"{says}: {describe(interval)}",
+        says=f"{says}: {_quantity(rule, against)} {describe(interval)}",
         next_step=next_step,
         evidence=observed.located.path,
         unit=observed.card.unit,
@@ -39,6 +39,15 @@ def verdict(
         interval=interval,
         worst=worst,
     )
+
+
+def _quantity(rule: Rule, against: Condition | str | None) -> str:
+    """What the numbers of the interval are of."""
+    if against is None:
+        return str(rule.metric)
+    if isinstance(against, str):
+        return f"{rule.metric} minus {against} is"
+    return f"gain in {rule.metric} over {against.name} is"
 
 
 def describe(interval: Interval) -> str:

@@ -1,0 +1,65 @@
+"""Bundles outlive the words of the version that judged them: their decision is compared in substance."""
+
+import json
+from typing import Any
+
+import pytest
+
+from husai_core import strict_json
+from husai_core.bundle import MANIFEST, Snapshot, manifest_of
+from husai_gates.audit import audit
+from husai_gates.reporters.findings import AUDIT_REPORTERS
+from husai_gates.views import check_views, unchecked
+
+
+def _older(draft: Any, change: Any = lambda document: None) -> Snapshot:
+    """The bundle as a version with other words would have sealed it."""
+    draft.views = True
+    files = dict(draft.files())
+    document = json.loads(files["decision.json"])
+    document["husai"] = "0.0.1"
+    for row in document["rows"]:
+        row["says"] = "so it was said then"
+    change(document)
+    files["decision.json"] = strict_json.encode(document)
+    files["report.md"] = b"# as it was written then\n"
+    del files[MANIFEST]
+    files[MANIFEST] = manifest_of(files)
+    return Snapshot("bundle", files)
+
+
+def test_other_words_of_another_version_are_no_tampering_and_are_named(draft: Any) -> None:
+    snapshot = _older(draft)
+    assert check_views(snapshot, audit(snapshot)) == ()
+    assert unchecked(snapshot) == ("report.md",)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["rows"].pop(),
+        lambda d: d["rows"][0].update(status="waived"),
+        lambda d: d["rows"][2]["cells"][0]["interval"].update(low=0.99),
+        lambda d: d["policy"].update(confidence=0.9),
+        lambda d: d["bundle"].update(content_digest="sha256:" + "0" * 64),
+    ],
+)
+def test_another_substance_is_tampering_whatever_the_version_says(draft: Any, change: Any) -> None:
+    snapshot = _older(draft, change)
+    assert {finding.code for finding in check_views(snapshot, audit(snapshot))} == {"EV-VIEW"}
+
+
+def test_other_words_of_this_version_are_tampering(draft: Any) -> None:
+    import husai_core
+
+    snapshot = _older(draft, lambda d: d.update(husai=husai_core.__version__))
+    assert {finding.code for finding in check_views(snapshot, audit(snapshot))} == {"EV-VIEW"}
+
+
+def test_the_audit_says_what_it_did_not_compare(draft: Any) -> None:
+    import dataclasses
+
+    snapshot = _older(draft)
+    report = dataclasses.replace(audit(snapshot), unchecked=unchecked(snapshot))
+    assert "Not compared with the evidence: report.md" in AUDIT_REPORTERS["text"](report)
+    assert '"report.md"' in AUDIT_REPORTERS["json"](report)
