@@ -34,6 +34,7 @@ gate: $(INSTALLED)
 	$(BIN)/husai gate evidence/untrained-candidate --policy toy; test $$? -eq 2
 
 # Replaces the committed bundles by new runs of their studies; start from a clean tree, so that provenance says so.
+evidence: export HUSAI_CACHE = runs/evidence/cache
 evidence: $(INSTALLED)
 	rm -rf runs/evidence
 	$(BIN)/husai run studies/toy.toml --out runs/evidence/toy

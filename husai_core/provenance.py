@@ -32,7 +32,7 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def provenance(started: datetime, folder: Path, threads: int) -> dict[str, Any]:
+def provenance(started: datetime, folder: Path, threads: int, done: int, from_cache: int) -> dict[str, Any]:
     """The provenance document of a run that started then and ends now, of a study in `folder`."""
     finished = now()
     return {
@@ -40,6 +40,7 @@ def provenance(started: datetime, folder: Path, threads: int) -> dict[str, Any]:
         "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "finished": finished.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": (finished - started).total_seconds(),
+        "work": {"done": done, "from_cache": from_cache},
         "code": code_state(folder),
         "python": platform.python_version(),
         "packages": installed_versions(),

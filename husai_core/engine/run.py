@@ -52,12 +52,15 @@ def run_plan(
     _refuse_other_bundle(out, plan.study.raw)
     started = now()
     with deterministic(threads) as environment:
-        files = _Run(plan, cache, listener, environment).files()
+        run = _Run(plan, cache, listener, environment)
+        files = run.files()
     files["study.toml"] = plan.study.raw
     if policy:
         files[f"policy/{policy[0]}"] = policy[1]
     study_folder = Path(plan.study.place).resolve().parent
-    files[bundle.PROVENANCE] = strict_json.encode(provenance(started, study_folder, threads))
+    files[bundle.PROVENANCE] = strict_json.encode(
+        provenance(started, study_folder, threads, run.number - run.from_cache, run.from_cache)
+    )
     if (out / bundle.MANIFEST).exists():
         _refuse_other_content(out, files)
         return False
@@ -72,7 +75,7 @@ class _Run:
         # Everything that turns inputs into results counts: numerics of the machine, and this engine's own code.
         engine = {module.__name__: strict_json.digest(Path(str(module.__file__)).read_bytes()) for module in NUMERICS}
         self.environment = {**environment, "engine": engine}
-        self.number = 0
+        self.number = self.from_cache = 0
         conditions = len(plan.conditions)
         self.total = len(plan.sites) * (2 + len(plan.benchmarks)) + conditions * (1 + len(plan.controls))
 
@@ -103,6 +106,7 @@ class _Run:
             self.listener.warn(f"{corrupt}: a cached result had changed on disk; set aside there, and done again")
         self.cache.set_aside.clear()
         cached = folder is not None
+        self.from_cache += cached
         if folder is None:
             with self.cache.writing(key) as partial:
                 work(partial, self.listener.progress)

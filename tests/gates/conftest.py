@@ -227,6 +227,7 @@ def _provenance() -> dict[str, Any]:
         "started": "2026-01-31T12:00:00Z",
         "finished": "2026-01-31T12:10:00Z",
         "seconds": 600.0,
+        "work": {"done": 10, "from_cache": 0},
         "code": {"commit": "0" * 40, "dirty": False, "diff": None},
         "python": "3.11.7",
         "packages": {"husai": "0.1.0"},
