@@ -26,21 +26,24 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy
 
-# What a release pipeline does: the committed bundle is audited and judged, and the exit code decides.
+# What a release pipeline does: the committed bundles are audited and judged, and the exit code decides.
 gate: $(INSTALLED)
 	$(BIN)/husai audit evidence/toy
 	$(BIN)/husai gate evidence/toy --policy toy
-	$(BIN)/husai audit evidence/untrained-candidate
-	$(BIN)/husai gate evidence/untrained-candidate --policy toy; test $$? -eq 2
+	for bundle in copy untrained-candidate; do \
+	  $(BIN)/husai audit evidence/$$bundle || exit; \
+	  $(BIN)/husai gate evidence/$$bundle --policy toy; test $$? -eq 2 || exit 1; \
+	done
 
 # Replaces the committed bundles by new runs of their studies; start from a clean tree, so that provenance says so.
 evidence: export HUSAI_CACHE = runs/evidence/cache
 evidence: $(INSTALLED)
 	rm -rf runs/evidence
-	$(BIN)/husai run studies/toy.toml --out runs/evidence/toy
-	$(BIN)/husai run studies/untrained-candidate.toml --out runs/evidence/untrained-candidate
-	rm -rf evidence/toy evidence/untrained-candidate
-	mv runs/evidence/toy runs/evidence/untrained-candidate evidence/
+	for study in toy copy untrained-candidate; do \
+	  $(BIN)/husai run studies/$$study.toml --out runs/evidence/$$study || exit; \
+	done
+	rm -rf evidence/toy evidence/copy evidence/untrained-candidate
+	mv runs/evidence/toy runs/evidence/copy runs/evidence/untrained-candidate evidence/
 
 # The gate is tested on itself: an untrained dictionary offered as the candidate must be refused, with exit code 2.
 self-test: $(INSTALLED)

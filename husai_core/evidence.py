@@ -123,6 +123,7 @@ class Evidence:
 
     benchmark: Origin
     settings: Mapping[str, Any]
+    metrics: Mapping[str, Origin]  # who made each metric that was measured
     site: str
     site_digest: str
     data: tuple[DataSource, ...]
@@ -135,6 +136,7 @@ class Evidence:
         return cls(
             benchmark=Origin(**data["benchmark"]),
             settings=data["settings"],
+            metrics={m["name"]: Origin(**m) for m in data["metrics"]},
             site=data["site"]["name"],
             site_digest=data["site"]["digest"],
             data=tuple(DataSource(**d) for d in data["data"]),
@@ -153,16 +155,17 @@ def evidence_document(
     subjects: Sequence[Mapping[str, str]],
     outcome: Outcome,
     measurements: Sequence[Measurement],
-    cards: Mapping[str, MetricCard],
+    metrics: Mapping[str, tuple[Origin, MetricCard]],
 ) -> dict[str, Any]:
     """The JSON document of one benchmark at one site."""
     return {
         "schema": EVIDENCE_SCHEMA,
         "benchmark": benchmark.to_json(),
         "settings": dict(settings),
+        "metrics": [metrics[name][0].to_json() for name in sorted({m.metric for m in measurements})],
         "site": dict(site),
         "data": [d.to_json() for d in data],
         "subjects": [dict(s) for s in subjects],
         "outcome": outcome.to_json(),
-        "measurements": [m.to_json(cards[m.metric]) for m in measurements],
+        "measurements": [m.to_json(metrics[m.metric][1]) for m in measurements],
     }

@@ -17,6 +17,12 @@ class ControlOf:
 
     name: str
     of: str
+    made_by: Mapping[str, Any]  # version, distribution, source and settings of the control's plugin
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ControlOf:
+        made_by = {key: value for key, value in data.items() if key not in ("name", "of")}
+        return cls(data["name"], data["of"], made_by)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Subject:
             seed=data["seed"],
             budget=data["budget"],
             weights=data["weights"],
-            control=ControlOf(control["name"], control["of"]) if control else None,
+            control=ControlOf.from_json(control) if control else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -66,5 +72,5 @@ class Subject:
             "weights": self.weights,
         }
         if self.control:
-            data["control"] = {"name": self.control.name, "of": self.control.of}
+            data["control"] = {"name": self.control.name, "of": self.control.of, **self.control.made_by}
         return data

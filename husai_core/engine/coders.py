@@ -86,7 +86,8 @@ def make_control(
     coders = tuple(
         Coder(c.architecture, c.settings, c.dims, c.seed, _read(folder / f"s{c.seed}"), c.initial) for c in base.coders
     )
-    made_of = ControlOf(control.plugin.name, base.name)
+    made_by = {key: value for key, value in control.describe().items() if key != "name"}
+    made_of = ControlOf(control.plugin.name, base.name, made_by)
     steps = condition.recipe.steps if control.item.trained else 0
     return ReadyCondition(
         name,

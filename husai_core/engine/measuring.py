@@ -72,7 +72,7 @@ def measure(
             ],
             outcome=outcome,
             measurements=ordered,
-            cards=cards,
+            metrics={plugin.name: (plugin.origin(), plugin.item.card) for plugin in metrics},
         )
         return strict_json.encode(document)
 

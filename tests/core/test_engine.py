@@ -175,6 +175,16 @@ def test_seeds_are_independent_of_those_trained_beside_them(tmp_path: Path, run_
             assert value.allclose(apart[key], atol=1e-5), key
 
 
+def test_evidence_says_who_made_every_metric_and_subjects_who_made_their_control(tmp_path: Path, run_tiny: Run) -> None:
+    run_tiny()
+    evidence = json.loads((tmp_path / "out" / "evidence" / "consistency.site.json").read_bytes())
+    assert {m["name"] for m in evidence["metrics"]} == {m["metric"]["name"] for m in evidence["measurements"]}
+    assert all(m["source"].startswith("sha256:") for m in evidence["metrics"])
+    control = json.loads((tmp_path / "out" / "subjects" / "site.topk.untrained.s1.json").read_bytes())
+    assert control["control"]["source"].startswith("sha256:")
+    assert control["budget"]["steps"] == control["budget"]["rows_seen"] == 0
+
+
 def test_weights_are_in_the_layout_of_sae_lens(tmp_path: Path, run_tiny: Run) -> None:
     run_tiny()
     config = json.loads((tmp_path / "out" / "weights" / "site.topk.s1" / "cfg.json").read_bytes())

@@ -156,7 +156,7 @@ def _subject(sae: str, control: str | None, seed: int) -> dict[str, Any]:
         "weights": digest(f"{condition}.s{seed}"),
     }
     if control:
-        document["control"] = {"name": control, "of": base}
+        document["control"] = {**origin(control), "of": base, "settings": {}}
     return document
 
 
@@ -182,6 +182,7 @@ def _evidence(benchmark: str, metrics: list[str], subjects: list[str]) -> dict[s
         "schema": "husai:evidence/v1",
         "benchmark": origin(benchmark),
         "settings": {},
+        "metrics": [origin(metric) for metric in metrics],
         "site": {"name": SITE, "digest": ""},
         "data": [{"name": "addition.test", "digest": digest("test"), "rows": 481}],
         "subjects": [{"name": name, "digest": ""} for name in subjects],

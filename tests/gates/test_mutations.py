@@ -315,10 +315,15 @@ def constant_gain(draft: Any) -> None:
 
 def other_metric_version(draft: Any) -> None:
     draft.policy = draft.policy.replace("explained_variance", "acme_variance")
+    draft.reconstruction["metrics"].append({**draft.reconstruction["metrics"][0], "name": "acme_variance"})
     for measurement in draft.reconstruction["measurements"]:
         if measurement["metric"]["name"] == "explained_variance":
             measurement["metric"]["name"] = "acme_variance"
     draft.measurement("acme_variance", "addition.relu")["metric"]["version"] = "2"
+
+
+def metric_by_nobody(draft: Any) -> None:
+    draft.reconstruction["metrics"] = []
 
 
 def direction_turned_round(draft: Any) -> None:
@@ -429,6 +434,7 @@ def model_fails_its_check(draft: Any) -> None:
 
 REGENERATED: list[tuple[Callable[[Any], None], str, int]] = [
     (unplanned_value, "EV-RANGE", 3),
+    (metric_by_nobody, "EV-METRIC", 3),
     (direction_turned_round, "EV-METRIC", 3),
     (bounds_widened, "EV-METRIC", 3),
     (metric_version_from_nowhere, "EV-METRIC", 3),

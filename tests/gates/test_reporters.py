@@ -36,6 +36,7 @@ def spoilt(draft: Any, text: str) -> None:
     foreign = copy.deepcopy(draft.measurement("pwmcc"))
     foreign["metric"] |= {"name": "acme_metric", "unit": text, "definition": text}
     draft.consistency["measurements"].append(foreign)
+    draft.consistency["metrics"].append({**draft.consistency["metrics"][0], "name": "acme_metric"})
     draft.consistency["benchmark"]["version"] = text
 
 

@@ -60,6 +60,8 @@ def check_measurements(path: str, evidence: Evidence, subjects: Mapping[str, Sub
             for name in evidence.subjects
             if name in subjects and subjects[name].condition == measurement.condition
         ]
+        if measurement.card.name not in evidence.metrics:
+            yield Finding("EV-METRIC", path, "$.metrics", f"does not say who made '{measurement.card.name}'")
         yield from _check_card(path, f"{place}.metric", measurement.card)
         yield from _check_units(path, place, measurement, {subject.seed for subject in listed})
         yield from _check_range(path, place, measurement, listed)
