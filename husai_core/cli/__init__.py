@@ -58,10 +58,10 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    sys.exit(run(arguments))
+    sys.exit(invoke(arguments))
 
 
-def run(arguments: list[str] | None = None) -> int:
+def invoke(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; every error is one line."""
     try:
         code: Any = cli.main(arguments, prog_name="husai", standalone_mode=False)

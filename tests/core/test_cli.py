@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from husai_core.cli import COMMANDS, run
+from husai_core.cli import COMMANDS, invoke
 
 ROOT = Path(__file__).parents[2]
 TOY = ROOT / "evidence" / "toy"
@@ -41,7 +41,7 @@ def bundle(tmp_path: Path) -> Path:
 def test_a_mistake_is_one_line_and_its_exit_code(
     arguments: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(arguments) == code
+    assert invoke(arguments) == code
     error = capsys.readouterr().err
     assert says in error
     assert len(error.splitlines()) == 1
@@ -50,15 +50,15 @@ def test_a_mistake_is_one_line_and_its_exit_code(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_and_a_line_in_the_overview(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([command, "--help"]) == 0
+    assert invoke([command, "--help"]) == 0
     assert "Usage: husai" in capsys.readouterr().out
-    assert run(["--help"]) == 0
+    assert invoke(["--help"]) == 0
     assert COMMANDS[command] in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_committed_bundle_is_sound_and_released(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["audit", str(TOY)]) == 0
-    assert run(["gate", str(TOY), "--policy", "toy"]) == 0
+    assert invoke(["audit", str(TOY)]) == 0
+    assert invoke(["gate", str(TOY), "--policy", "toy"]) == 0
     assert "RELEASED" in capsys.readouterr().out
 
 
@@ -82,9 +82,9 @@ def test_a_spoilt_bundle_exits_three_from_gate_and_audit_and_says_why(
 ) -> None:
     spoil, code = SPOILT[case]
     spoil(bundle)  # type: ignore[no-untyped-call]
-    assert run(["audit", str(bundle)]) == 3
+    assert invoke(["audit", str(bundle)]) == 3
     assert code in capsys.readouterr().out
-    assert run(["gate", str(bundle), "--policy", "toy"]) == 3
+    assert invoke(["gate", str(bundle), "--policy", "toy"]) == 3
     output = capsys.readouterr()
     assert code in output.out
     assert "Traceback" not in output.out + output.err
@@ -114,7 +114,7 @@ metric = "ce_loss_score"
 at_least = 0.9
 """
     )
-    assert run(["gate", str(TOY), "--policy", str(policy)]) == 2
+    assert invoke(["gate", str(TOY), "--policy", str(policy)]) == 2
     out = capsys.readouterr().out
     assert "missing" in out
     assert "ce_loss_score" in out
@@ -122,26 +122,26 @@ at_least = 0.9
 
 def test_the_decision_is_the_same_in_every_view(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     target = tmp_path / "decision.json"
-    assert run(["gate", str(TOY), "--policy", "toy", "--format", "json", "--out", str(target)]) == 0
+    assert invoke(["gate", str(TOY), "--policy", "toy", "--format", "json", "--out", str(target)]) == 0
     assert target.read_bytes() == (TOY / "decision.json").read_bytes()
-    assert run(["gate", str(TOY), "--policy", "toy", "--format", "json", "--out", str(target)]) == 64
+    assert invoke(["gate", str(TOY), "--policy", "toy", "--format", "json", "--out", str(target)]) == 64
     assert "already exists" in capsys.readouterr().err
     rules = [row["rule"] for row in json.loads(target.read_bytes())["rows"]]
     for form in ("text", "markdown", "github"):
-        assert run(["gate", str(TOY), "--policy", "toy", "--format", form]) == 0
+        assert invoke(["gate", str(TOY), "--policy", "toy", "--format", form]) == 0
         out = capsys.readouterr().out
         assert all(rule in out for rule in rules) or form == "github"
 
 
 def test_explain_says_why_for_one_rule_and_for_all(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["explain", str(TOY), "training-agrees", "--policy", "toy"]) == 0
+    assert invoke(["explain", str(TOY), "training-agrees", "--policy", "toy"]) == 0
     assert "addition.topk.untrained" in capsys.readouterr().out
-    assert run(["explain", str(TOY), "--policy", "toy"]) == 0
+    assert invoke(["explain", str(TOY), "--policy", "toy"]) == 0
     assert capsys.readouterr().out.count("because") >= 5
 
 
 def test_show_lists_subjects_and_means(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["show", str(TOY)]) == 0
+    assert invoke(["show", str(TOY)]) == 0
     out = capsys.readouterr().out
     assert "candidate addition.topk: topk, d_sae 128" in out
     assert "explained_variance" in out
@@ -150,20 +150,20 @@ def test_show_lists_subjects_and_means(capsys: pytest.CaptureFixture[str]) -> No
 def test_schema_check_passes_good_files_and_names_what_is_wrong_in_bad_ones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["schema", "check", str(ROOT / "studies" / "toy.toml"), str(TOY / "manifest.json")]) == 0
+    assert invoke(["schema", "check", str(ROOT / "studies" / "toy.toml"), str(TOY / "manifest.json")]) == 0
     assert "2 valid" in capsys.readouterr().out
     bad = tmp_path / "evidence.json"
     bad.write_text('{"schema": "husai:manifest/v1", "files": {}}')
-    assert run(["schema", "check", str(bad)]) == 3
+    assert invoke(["schema", "check", str(bad)]) == 3
     assert "content_digest" in capsys.readouterr().err
     bad.write_text('{"schema": "other"}')
-    assert run(["schema", "check", str(bad)]) == 3
+    assert invoke(["schema", "check", str(bad)]) == 3
     assert "names no schema of HUSAI" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["completion", shell]) == 0
+    assert invoke(["completion", shell]) == 0
     assert "_HUSAI_COMPLETE" in capsys.readouterr().out
 
 
@@ -172,7 +172,7 @@ def test_an_internal_error_is_one_line_and_exit_four(
 ) -> None:
     monkeypatch.setattr("husai_gates.pipeline.gate", lambda *_: 1 / 0)
     monkeypatch.delenv("HUSAI_TRACEBACK", raising=False)
-    assert run(["gate", str(TOY), "--policy", "toy"]) == 4
+    assert invoke(["gate", str(TOY), "--policy", "toy"]) == 4
     assert capsys.readouterr().err.startswith("husai: internal error: ZeroDivisionError")
 
 

@@ -93,7 +93,7 @@ def test_gate_and_audit_import_neither_torch_nor_numpy_nor_any_plugin() -> None:
     [(["plugins"], 0), (["gate", "evidence/toy", "--policy", "toy"], 0), (["audit", "evidence/toy"], 0)],
 )
 def test_the_light_commands_run_without_torch(arguments: list[str], code: int) -> None:
-    call = f"import os; os.chdir({str(ROOT)!r}); from husai_core.cli import run; sys.exit(run({arguments!r}))"
+    call = f"import os; os.chdir({str(ROOT)!r}); from husai_core.cli import invoke; sys.exit(invoke({arguments!r}))"
     done = _without(["torch", "safetensors", "transformer_lens", "matplotlib"], call)
     assert done.returncode == code, done.stdout + done.stderr
     if arguments == ["plugins"]:
@@ -102,8 +102,8 @@ def test_the_light_commands_run_without_torch(arguments: list[str], code: int) -
 
 def test_asking_for_training_without_torch_names_the_extra() -> None:
     call = (
-        f"import os; os.chdir({str(ROOT)!r}); from husai_core.cli import run\n"
-        "sys.exit(run(['run', 'studies/toy.toml', '--plan']))"
+        f"import os; os.chdir({str(ROOT)!r}); from husai_core.cli import invoke\n"
+        "sys.exit(invoke(['run', 'studies/toy.toml', '--plan']))"
     )
     done = _without(["torch"], call)
     assert done.returncode == 64

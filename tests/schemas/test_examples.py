@@ -51,9 +51,9 @@ def test_every_schema_is_sound_closed_and_has_both_kinds_of_example(name: str) -
 
 
 def test_the_metric_cards_are_those_of_the_plugins(capsys: pytest.CaptureFixture[str]) -> None:
-    from husai_core.cli import run
+    from husai_core.cli import invoke
 
-    assert run(["schema", "metric-cards"]) == 0
+    assert invoke(["schema", "metric-cards"]) == 0
     kept = (FOLDER / "metric_cards.json").read_text()
     assert capsys.readouterr().out == kept, "run: husai schema metric-cards > schemas/husai_schemas/metric_cards.json"
 
