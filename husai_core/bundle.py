@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ MANIFEST = "manifest.json"
 MANIFEST_SCHEMA = "husai:manifest/v1"
 MAX_FILES = 100_000
 MAX_TOTAL_BYTES = 2 * 2**30
+MAX_FOLDER_DEPTH = 4
 
 # What a run can only say about itself (times, machine) and what is derived from the rest are
 # listed in the manifest like everything, but are no part of the identity of the evidence.
@@ -72,24 +73,40 @@ def path_problem(path: str) -> tuple[str, str] | None:
 
 def read(path: Path) -> Snapshot:
     """Every regular file below `path`. Links and special files are refused, never followed."""
-    if not path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise UsageError(str(path)[:200], f"cannot be looked at: {error.strerror}") from None
+    if not is_folder:
         raise UsageError(str(path), "there is no bundle here", "give the directory that holds manifest.json")
-    root = os.path.realpath(path)
     files: dict[str, bytes] = {}
     total = 0
-    for folder, folders, names in os.walk(root):
-        folders.sort()
-        for name in sorted(folders + names):
-            full = os.path.join(folder, name)
-            relative = os.path.relpath(full, root).replace(os.sep, "/")
-            if stat.S_ISDIR(os.lstat(full).st_mode):
-                continue
-            raw = _read_regular(full, relative)
-            total += len(raw)
-            if total > MAX_TOTAL_BYTES or len(files) >= MAX_FILES:
-                raise InvalidEvidence("EV-TOO-LARGE", str(path), "the bundle has too many files or bytes")
-            files[relative] = raw
+    for full, relative in _walk(os.path.realpath(path), "", 0):
+        raw = _read_regular(full, relative)
+        total += len(raw)
+        if total > MAX_TOTAL_BYTES or len(files) >= MAX_FILES:
+            raise InvalidEvidence("EV-TOO-LARGE", str(path), "the bundle has too many files or bytes")
+        files[relative] = raw
     return Snapshot(str(path), files)
+
+
+def _walk(folder: str, below: str, depth: int) -> Iterator[tuple[str, str]]:
+    """Every entry that is no directory, in order of name; a directory that hides or holds nothing is refused."""
+    if depth > MAX_FOLDER_DEPTH:
+        raise InvalidEvidence("EV-PATH", below[:200], f"folders are nested more than {MAX_FOLDER_DEPTH} deep")
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise InvalidEvidence("EV-NOT-REGULAR", below, f"the folder cannot be listed: {error.strerror}") from None
+    if not found and below:
+        raise InvalidEvidence("EV-UNLISTED", below, "an empty folder is no part of a bundle", "remove it")
+    for entry in found:
+        relative = f"{below}/{entry.name}" if below else entry.name
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path, relative, depth + 1)
+        else:
+            yield entry.path, relative
 
 
 def _read_regular(full: str, relative: str) -> bytes:

@@ -15,7 +15,8 @@ MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53
 
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# Possessive, and with an optional end: an unfinished string must not be tried again from each of its quotes.
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 class _DuplicateKey:
@@ -41,8 +42,8 @@ def parse(raw: bytes, place: str) -> Any:
     except json.JSONDecodeError as error:
         at = len(text[: error.pos].encode())
         raise InvalidEvidence("EV-JSON", place, f"not JSON at byte {at}: {error.msg}") from None
-    for path, scalar in _scalars(value, "$"):
-        _refuse_scalar(scalar, f"{place} {path}")
+    for scalar, where in _scalars(value, None):
+        _refuse_scalar(scalar, place, where)
     return value
 
 
@@ -77,28 +78,42 @@ def _integer(digits: str) -> int | _BigInteger:
     return int(digits)
 
 
-def _scalars(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+# Where a value stands: the place of its parent and its own key or index. A path is spelt out only for an error.
+_At = tuple[Any, str | int] | None
+
+
+def _scalars(value: Any, at: _At) -> Iterator[tuple[Any, _At]]:
     if isinstance(value, dict):
         for key, item in value.items():
-            yield f"{path}.{key}", key
-            yield from _scalars(item, f"{path}.{key}")
+            yield key, (at, key)
+            yield from _scalars(item, (at, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _scalars(item, f"{path}[{index}]")
+            yield from _scalars(item, (at, index))
     else:
-        yield path, value
+        yield value, at
 
 
-def _refuse_scalar(value: Any, place: str) -> None:
-    if isinstance(value, _DuplicateKey):
-        raise InvalidEvidence("EV-DUP-KEY", place, f"the key '{value.key}' stands twice")
-    if isinstance(value, _BigInteger):
+def _path(at: _At) -> str:
+    parts: list[str] = []
+    while at is not None:
+        at, part = at
+        parts.append(f"[{part}]" if isinstance(part, int) else f".{part[:80]}")
+    return "$" + "".join(reversed(parts))
+
+
+def _refuse_scalar(value: Any, place: str, at: _At) -> None:
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+            raise InvalidEvidence("EV-JSON", f"{place} {_path(at)}", "a lone surrogate is not text")
+    elif isinstance(value, _DuplicateKey):
+        raise InvalidEvidence("EV-DUP-KEY", f"{place} {_path(at)}", f"the key '{value.key}' stands twice")
+    elif isinstance(value, _BigInteger):
         rule = "an integer beyond 2^53 is not exact in JSON"
-        raise InvalidEvidence("EV-BIG-INT", place, rule, "write it as a string")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidEvidence("EV-NONFINITE", place, f"{value} is not a finite number")
-    if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-        raise InvalidEvidence("EV-JSON", place, "a lone surrogate is not text")
+        raise InvalidEvidence("EV-BIG-INT", f"{place} {_path(at)}", rule, "write it as a string")
+    elif isinstance(value, float) and not math.isfinite(value):
+        rule = f"{value} is not a finite number"
+        raise InvalidEvidence("EV-NONFINITE", f"{place} {_path(at)}", rule, "record why there is no value instead")
 
 
 def encode(value: Any) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import husai_schemas
 from husai_core.errors import UsageError
+from husai_core.strict_toml import TomlProblem, read_toml
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def load_study(path: Path) -> Study:
 def parse_study(raw: bytes, place: str) -> Study:
     """A study from the bytes of its TOML file; the first thing wrong is named with its place."""
     try:
-        data = tomllib.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(place, f"not TOML: {error}") from None
+        data = read_toml(raw)
+    except TomlProblem as error:
+        raise UsageError(f"{place} {error.path}", error.rule) from None
     if problems := husai_schemas.problems("study", data):
         raise UsageError(f"{place} {problems[0].path}", problems[0].rule, "see 'husai schema show study'")
     _refuse_repeated_names(data, place)

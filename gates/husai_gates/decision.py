@@ -191,11 +191,11 @@ class Decision:
     def substance(self) -> dict[str, Any]:
         """What is decided and on which numbers, without the words that another version of HUSAI may put otherwise."""
         data = self.to_json()
-        words = {"question", "reason", "asks", "says", "next_step"}
+        words = {"asks", "says", "next_step"}
         for row in data["rows"]:
             row["cells"] = [{k: v for k, v in cell.items() if k not in words} for cell in row["cells"]]
         return {
-            **{key: data[key] for key in ("policy", "bundle", "verdict", "exit_code")},
+            **{key: data[key] for key in ("policy", "bundle", "assurance", "verdict", "exit_code")},
             "rows": [{k: v for k, v in row.items() if k not in words} for row in data["rows"]],
             "findings": [{k: f[k] for k in ("code", "file", "path")} for f in data["findings"]],
         }

@@ -41,7 +41,7 @@ _WOULD_CHANGE = {
 
 
 def explain(decision: Decision, rule_id: str | None = None) -> str:
-    """Every row that does not hold, or the one asked for, and then the findings."""
+    """Every row, or the one asked for, and then the findings."""
     if rule_id is not None:
         rows = [row for row in decision.rows if row.rule == rule_id]
         if not rows:
@@ -50,8 +50,7 @@ def explain(decision: Decision, rule_id: str | None = None) -> str:
         return "\n".join(_row(rows[0])) + "\n"
     lines = [headline(decision), ""]
     for row in decision.rows:
-        if row.status != "pass":
-            lines += [*_row(row), ""]
+        lines += [*_row(row), ""]
     for finding in decision.findings:
         lines += [*_finding(finding), ""]
     return "\n".join(lines).rstrip() + "\n"

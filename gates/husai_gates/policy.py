@@ -10,8 +10,8 @@ import husai_schemas
 from husai_core import strict_json
 from husai_core.errors import UsageError, did_you_mean
 from husai_core.evidence import Scalar
+from husai_core.strict_toml import TomlProblem, read_toml
 from husai_gates.plain_text import plain
-from husai_gates.toml_document import TomlProblem, read_toml
 
 Kind = Literal["present", "threshold", "superiority", "non_inferiority", "equivalence"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import husai_core
 from husai_core import strict_json
-from husai_core.bundle import Snapshot
+from husai_core.bundle import PROVENANCE, Snapshot
 from husai_core.errors import HusaiError
 from husai_gates import policy as policies
 from husai_gates import report as report_view
@@ -20,6 +20,7 @@ from husai_gates.audit.layout import kind_of
 from husai_gates.decision import Decision
 from husai_gates.finding import Finding
 from husai_gates.judge import judge
+from husai_gates.reporters.text import headline
 
 DECISION, REPORT = "decision.json", "report.md"
 _AGAIN = "remove it, or make it again with 'husai gate'"
@@ -66,9 +67,27 @@ def _check(snapshot: Snapshot, report: AuditReport) -> Iterator[Finding]:
             yield Finding("GATE-ERROR", DECISION, f"$.rows.{row.rule}", row.says, row.next_step)
             return
     yield from _compare_decision(files[DECISION], snapshot.json(DECISION), decision)
-    ours = REPORT not in unchecked(snapshot)
-    if REPORT in files and ours and files[REPORT] != report_view.render(report, decision).encode():
+    if REPORT not in files:
+        return
+    rendered = report_view.render(report, decision)
+    if REPORT in unchecked(snapshot):
+        yield from _check_foreign_report(snapshot, files[REPORT], decision)
+    elif files[REPORT] != rendered.encode():
         yield Finding("EV-VIEW", REPORT, "$", "is not the report that this bundle gives", _AGAIN)
+
+
+def _check_foreign_report(snapshot: Snapshot, raw: bytes, decision: Decision) -> Iterator[Finding]:
+    """A report in the words of another version: its maker is the run's, and its verdict and digests are these."""
+    made_by = snapshot.json(DECISION)["husai"]
+    if PROVENANCE in snapshot.files and snapshot.json(PROVENANCE)["packages"].get("husai") != made_by:
+        yield Finding("EV-VIEW", DECISION, "$.husai", "the run was made by another version of husai", _AGAIN)
+    text = raw.decode("utf-8", "replace")
+    first = text.split("\n\n")[1:2]
+    for wanted in (decision.policy.digest, decision.content_digest):
+        if wanted not in text:
+            yield Finding("EV-VIEW", REPORT, "$", f"does not name {wanted}", _AGAIN)
+    if first != [f"**{headline(decision)}** (exit {int(decision.exit_code)})"]:
+        yield Finding("EV-VIEW", REPORT, "$", f"does not begin with the verdict '{headline(decision)}'", _AGAIN)
 
 
 def _policy_of(snapshot: Snapshot, files: Mapping[str, bytes]) -> bytes | None:

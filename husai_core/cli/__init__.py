@@ -64,9 +64,16 @@ def main(arguments: list[str] | None = None) -> None:
 def invoke(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; every error is one line."""
     try:
-        code: Any = cli.main(arguments, prog_name="husai", standalone_mode=False)
-        sys.stdout.flush()
+        given = sys.argv[1:] if arguments is None else arguments
+        # A shell asks for completion without arguments. With some, no variable of the environment may answer instead
+        # of the command; "=" can be the name of none.
+        completion = "=" if given else "_HUSAI_COMPLETE"
+        code: Any = cli.main(given, prog_name="husai", complete_var=completion, standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return int(code or 0)
+    except SystemExit as stop:
+        return ExitCode.ERROR if stop.code and given else int(stop.code or 0)
     except click.UsageError as error:
         place = error.ctx.command_path if error.ctx else "husai"
         help_hint = f"see '{place} --help'"
@@ -82,6 +89,8 @@ def invoke(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.ERROR
+    except OSError as error:
+        return _fail(one_line(f"{error.filename or 'output'}: {error.strerror or error}"), ExitCode.ERROR)
     except Exception as error:
         if os.environ.get("HUSAI_TRACEBACK"):
             raise

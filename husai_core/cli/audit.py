@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from husai_core.cli.arguments import PATH
+
 
 @click.command("audit")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=PATH)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(bundle: Path, form: str) -> int:
     """Check BUNDLE: manifest, digests, schemas, finite numbers, identity of subjects, recomputed values and views."""

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from husai_core.cli.arguments import PATH, WORD
+
 
 @click.command("explain")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=PATH)
 @click.argument("rule", required=False)
-@click.option("--policy", required=True, help="A policy file, or the name of a shipped policy.")
+@click.option("--policy", required=True, type=WORD, help="A policy file, or the name of a shipped policy.")
 def command(bundle: Path, rule: str | None, policy: str) -> None:
     """Say why RULE (or every rule) of a policy has its status on BUNDLE, and what would change it."""
     from husai_gates.explain import explain

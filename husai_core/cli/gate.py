@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
+from husai_core.cli.arguments import PATH, WORD
+
 
 @click.command("gate")
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--policy", required=True, help="A policy file, or the name of a shipped policy.")
+@click.argument("bundle", type=PATH)
+@click.option("--policy", required=True, type=WORD, help="A policy file, or the name of a shipped policy.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "markdown", "github"]), default="text", show_default=True
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Write there instead of to standard output.")
+@click.option("--out", type=PATH, help="Write there instead of to standard output.")
 def command(bundle: Path, policy: str, form: str, out: Path | None) -> int:
     """Judge BUNDLE by a policy. Exit code 0 means released; anything else does not."""
     from husai_gates.pipeline import gate

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import click
 
+from husai_core.cli.arguments import PATH
 from husai_core.errors import ExitCode
 
 DEFAULT_CACHE = Path(".husai/cache")
 
 
 @click.command("run")
-@click.argument("study", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Bundle folder to write [default: runs/NAME].")
+@click.argument("study", type=PATH)
+@click.option("--out", type=PATH, help="Bundle folder to write [default: runs/NAME].")
 @click.option(
     "--cache",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=DEFAULT_CACHE,
     show_default=True,
     envvar="HUSAI_CACHE",

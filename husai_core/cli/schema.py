@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
-from husai_core.errors import ExitCode, UsageError, did_you_mean
+from husai_core.cli.arguments import PATH
+from husai_core.errors import ExitCode, InvalidEvidence, UsageError, did_you_mean, one_line
 
 
 @click.group("schema")
@@ -48,7 +48,7 @@ def metric_cards() -> None:
 
 
 @command.command("check")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=PATH)
 def check(files: tuple[Path, ...]) -> int:
     """Check FILES (JSON or TOML) against the schema that each names under the key 'schema'."""
     broken = False
@@ -69,12 +69,13 @@ def _problems(path: Path) -> list[str]:
     name = str(named).removeprefix("husai:").partition("/")[0]
     if named is None or name not in husai_schemas.NAMES:
         known = did_you_mean(name, husai_schemas.NAMES)
-        return [f"{path}: EV-SCHEMA the key 'schema' names no schema of HUSAI ({known})"]
-    return [f"{path} {problem.path}: {problem.rule}" for problem in husai_schemas.problems(name, document)]
+        return [one_line(f"{path}: EV-SCHEMA the key 'schema' names no schema of HUSAI ({known})")]
+    return [one_line(f"{path} {problem.path}: {problem.rule}") for problem in husai_schemas.problems(name, document)]
 
 
 def _read(path: Path) -> Any:
     from husai_core import strict_json
+    from husai_core.strict_toml import TomlProblem, read_toml
 
     try:
         raw = path.read_bytes()
@@ -83,6 +84,6 @@ def _read(path: Path) -> Any:
     if path.suffix != ".toml":
         return strict_json.parse(raw, str(path))
     try:
-        return tomllib.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(str(path), f"not TOML: {error}") from None
+        return read_toml(raw)
+    except TomlProblem as error:
+        raise InvalidEvidence(error.code, f"{path} {error.path}", error.rule) from None

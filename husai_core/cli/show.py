@@ -6,9 +6,12 @@ from pathlib import Path
 
 import click
 
+from husai_core.cli.arguments import PATH
+from husai_core.errors import one_line
+
 
 @click.command("show")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=PATH)
 def command(bundle: Path) -> None:
     """List the subjects of BUNDLE and the mean of every measurement, with its unit and number of seeds."""
     from husai_core import bundle as bundles
@@ -46,11 +49,12 @@ def _checked(snapshot, path: str, schema: str):  # type: ignore[no-untyped-def]
 def _show_evidence(path: str, evidence) -> None:  # type: ignore[no-untyped-def]
     from math import fsum
 
-    click.echo(f"\n{path}: {evidence.benchmark.name} {evidence.benchmark.version}, {evidence.outcome.status}")
+    about = f"{evidence.benchmark.name} {evidence.benchmark.version}, {evidence.outcome.status}"
+    click.echo(f"\n{path}: {one_line(about)}")
     if evidence.outcome.reason:
-        click.echo(f"  {evidence.outcome.reason}")
+        click.echo(f"  {one_line(evidence.outcome.reason)}")
     for m in evidence.measurements:
         mean = fsum(o.value for o in m.observations) / len(m.observations)
         seeds = len({s for o in m.observations for s in o.seeds})
         chance = "" if m.chance is None else f", chance {m.chance:.4f}"
-        click.echo(f"  {m.condition:<34}{m.card.name:<22}{mean:>12.5g}  {m.card.unit}, {seeds} seeds{chance}")
+        click.echo(f"  {m.condition:<34}{m.card.name:<22}{mean:>12.5g}  {one_line(m.card.unit)}, {seeds} seeds{chance}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 NAMES = ("study", "evidence", "subject", "site", "provenance", "manifest", "policy", "decision")
 VERSION = 1
+MOST_PROBLEMS = 100
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,22 @@ def _validator(name: str) -> Any:
         if isinstance(value, str) and not re.search(re.sub(r"\$\Z", r"\\Z", regex), value):
             yield ValidationError(f"must match {regex}")
 
+    def unique_items(_: Any, wanted: bool, value: Any, __: Any) -> Iterator[ValidationError]:
+        # The library compares unsortable items pair by pair. Ours are scalars; other kinds break `type` anyway.
+        if wanted and isinstance(value, list):
+            scalars = [item for item in value if not isinstance(item, list | dict)]
+            if len(set(map(repr, scalars))) < len(scalars):
+                yield ValidationError("has an item twice")
+
     # An empty registry retrieves nothing: a `$ref` out of the schema raises instead of being fetched.
-    return extend(Draft202012Validator, {"pattern": pattern})(load(name), registry=Registry())
+    return extend(Draft202012Validator, {"pattern": pattern, "uniqueItems": unique_items})(
+        load(name), registry=Registry()
+    )
 
 
 def problems(name: str, document: Any) -> list[Problem]:
-    """Every place where `document` breaks the schema, in document order; empty when it is valid."""
-    found = sorted(_validator(name).iter_errors(document), key=_order)
+    """Where `document` breaks the schema, at most `MOST_PROBLEMS`, in document order; empty when it is valid."""
+    found = sorted(itertools.islice(_validator(name).iter_errors(document), MOST_PROBLEMS), key=_order)
     return [Problem(_path(error.absolute_path), _rule(error)) for error in found]
 
 
@@ -74,7 +85,7 @@ def _rule(error: Any) -> str:
             patterns = error.schema.get("patternProperties", ())
             unknown = [k for k in error.instance if k not in known and not any(re.search(p, k) for p in patterns)]
             near = difflib.get_close_matches(unknown[0], sorted(known), n=1, cutoff=0.5)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
+            hint = f"; did you mean '{near[0]}'?" if near else ";"
             return f"unknown key '{unknown[0]}'{hint} known: {', '.join(sorted(known)) or 'none'}"
         case "type":
             return f"must be of type {value if isinstance(value, str) else ' or '.join(value)}"

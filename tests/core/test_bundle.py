@@ -87,6 +87,22 @@ def test_links_and_special_files_are_refused_and_not_followed(tmp_path: Path) ->
         assert result[0].code in {"EV-SYMLINK", "EV-NOT-REGULAR"}
 
 
+def test_folders_that_are_empty_or_nested_deep_are_refused(tmp_path: Path) -> None:
+    bundle.write(FILES, tmp_path / "empty")
+    (tmp_path / "empty" / "hollow").mkdir()
+    with pytest.raises(InvalidEvidence, match="an empty folder"):
+        bundle.read(tmp_path / "empty")
+    bundle.write(FILES, tmp_path / "deep")
+    (tmp_path / "deep" / "/".join("abcdefgh")).mkdir(parents=True)
+    with pytest.raises(InvalidEvidence, match="nested more than"):
+        bundle.read(tmp_path / "deep")
+
+
+def test_a_path_that_cannot_be_looked_at_is_a_usage_error() -> None:
+    with pytest.raises(UsageError):
+        bundle.read(Path("x" * 5000))
+
+
 def test_a_missing_folder_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no bundle here"):
         bundle.read(tmp_path / "nowhere")

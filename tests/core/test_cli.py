@@ -25,6 +25,8 @@ def bundle(tmp_path: Path) -> Path:
     [
         (["gat"], 64, "did you mean 'gate'?"),
         (["gate"], 64, "Missing argument 'BUNDLE'"),
+        (["gate", "", "--policy", "toy"], 64, "is empty"),
+        (["gate", str(TOY), "--policy", ""], 64, "is empty"),
         (["gate", "x"], 64, "Missing option '--policy'"),
         (["gate", "x", "--polcy", "toy"], 64, "--policy"),
         (["gate", "nowhere", "--policy", "toy"], 64, "there is no bundle here"),
@@ -46,6 +48,28 @@ def test_a_mistake_is_one_line_and_its_exit_code(
     assert says in error
     assert len(error.splitlines()) == 1
     assert error.startswith("husai: ")
+
+
+def test_no_variable_of_the_environment_answers_in_place_of_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_HUSAI_COMPLETE", "bash_source")
+    assert invoke(["gate", "nowhere", "--policy", "toy"]) == 64
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_an_error_and_no_verdict() -> None:
+    command = [str(Path(sys.executable).parent / "husai"), "gate", str(TOY), "--policy", "toy"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 4
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_release() -> None:
+    command = f"{Path(sys.executable).parent / 'husai'} explain {TOY} --policy toy; echo $? >&2"
+    done = subprocess.run(["bash", "-c", f"({command}) | true"], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stderr.split()[-1] in {"0", "4"}
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -147,6 +171,16 @@ def test_show_lists_subjects_and_means(capsys: pytest.CaptureFixture[str]) -> No
     assert "explained_variance" in out
 
 
+def test_words_of_a_bundle_start_no_line_of_their_own(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = bundle / "evidence" / "consistency.addition.json"
+    document = json.loads(path.read_text())
+    document["outcome"] = {"status": "failed", "reason": "x\n::error::injected", "next_step": ""}
+    document["measurements"] = []
+    path.write_text(json.dumps(document))
+    assert invoke(["show", str(bundle)]) == 0
+    assert not any(line.startswith("::") for line in capsys.readouterr().out.splitlines())
+
+
 def test_schema_check_passes_good_files_and_names_what_is_wrong_in_bad_ones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,7 +212,7 @@ def test_an_internal_error_is_one_line_and_exit_four(
 
 def test_the_version_is_that_of_the_distribution() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "husai_core.cli", "--version"], capture_output=True, text=True, check=False
+        [Path(sys.executable).parent / "husai", "--version"], capture_output=True, text=True, check=False
     )
     from importlib.metadata import version
 

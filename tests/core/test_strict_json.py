@@ -39,6 +39,21 @@ def test_what_is_refused_names_code_and_place(case: str) -> None:
     assert "evidence/x.json" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a":"' + b'\\"' * 1_000_000,
+        b'{"a": "' + b"x" * 5_000_000 + b'"}',
+        b'{"' + b"k" * 500_000 + b'": [' + b"1," * 200_000 + b"1]}",
+    ],
+    ids=["unfinished string of escapes", "long string", "long key of many items"],
+)
+def test_no_document_of_a_few_megabytes_takes_more_than_linear_time(raw: bytes) -> None:
+    """Each of these took from many seconds to minutes in a reader that tries again or spells out every path."""
+    with contextlib.suppress(InvalidEvidence):
+        strict_json.parse(raw, "x")
+
+
 def test_a_file_over_the_limit_is_refused_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strict_json, "MAX_BYTES", 3)
     with pytest.raises(InvalidEvidence, match="the limit is 3"):

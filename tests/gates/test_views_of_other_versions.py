@@ -12,7 +12,7 @@ from husai_gates.reporters.findings import AUDIT_REPORTERS
 from husai_gates.views import check_views, unchecked
 
 
-def _older(draft: Any, change: Any = lambda document: None) -> Snapshot:
+def _older(draft: Any, change: Any = lambda document: None, forged: tuple[str, str] = ("", "")) -> Snapshot:
     """The bundle as a version with other words would have sealed it."""
     draft.views = True
     files = dict(draft.files())
@@ -22,7 +22,12 @@ def _older(draft: Any, change: Any = lambda document: None) -> Snapshot:
         row["says"] = "so it was said then"
     change(document)
     files["decision.json"] = strict_json.encode(document)
-    files["report.md"] = b"# as it was written then\n"
+    verdict, digests = files["report.md"].decode().split("\n\n")[1], (document["policy"]["digest"], document["bundle"])
+    report = f"# Then\n\n{verdict}\n\n{digests}\n"
+    files["report.md"] = report.replace(*forged).encode()
+    provenance = json.loads(files["provenance.json"])
+    provenance["packages"]["husai"] = document["husai"]
+    files["provenance.json"] = strict_json.encode(provenance)
     del files[MANIFEST]
     files[MANIFEST] = manifest_of(files)
     return Snapshot("bundle", files)
@@ -47,6 +52,26 @@ def test_other_words_of_another_version_are_no_tampering_and_are_named(draft: An
 def test_another_substance_is_tampering_whatever_the_version_says(draft: Any, change: Any) -> None:
     snapshot = _older(draft, change)
     assert {finding.code for finding in check_views(snapshot, audit(snapshot))} == {"EV-VIEW"}
+
+
+@pytest.mark.parametrize("forged", [("RELEASED", "NOT RELEASED"), ("sha256:", "sha512:"), ("(exit 0)", "(exit 2)")])
+def test_a_report_of_another_version_still_gives_this_verdict(draft: Any, forged: tuple[str, str]) -> None:
+    snapshot = _older(draft, forged=forged)
+    assert {finding.code for finding in check_views(snapshot, audit(snapshot))} == {"EV-VIEW"}
+
+
+def test_a_decision_is_of_the_version_that_made_the_run(draft: Any) -> None:
+    files = dict(_older(draft).files)
+    provenance = json.loads(files["provenance.json"])
+    provenance["packages"]["husai"] = "0.1.0"
+    files["provenance.json"] = strict_json.encode(provenance)
+    snapshot = Snapshot("bundle", files)
+    assert {f.code for f in check_views(snapshot, audit(Snapshot("b", _sealed(files))))} == {"EV-VIEW"}
+
+
+def _sealed(files: dict[str, bytes]) -> dict[str, bytes]:
+    rest = {path: raw for path, raw in files.items() if path != MANIFEST}
+    return {**rest, MANIFEST: manifest_of(rest)}
 
 
 def test_other_words_of_this_version_are_tampering(draft: Any) -> None:
