@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,6 +13,8 @@ _SEVERITY = {
     "EV-ABSENT": ExitCode.NOT_RELEASED,
     "EV-SEEDS-MISSING": ExitCode.NOT_RELEASED,
     "EV-MODEL-CHECK": ExitCode.NOT_RELEASED,
+    "EV-SKIPPED": ExitCode.NOT_RELEASED,
+    "EV-FAILED": ExitCode.ERROR,
     "GATE-VACUOUS": ExitCode.NOTHING_EVALUATED,
     "GATE-ERROR": ExitCode.ERROR,
 }
@@ -70,3 +72,8 @@ class Finding:
         """The finding for a document that was refused; the error's place may go on after the file name."""
         path = error.place.removeprefix(file).strip()
         return cls(error.code, file, path or "$", error.rule, error.next_step)
+
+
+def believable(findings: Iterable[Finding]) -> bool:
+    """Whether everything was checked and nothing is forged; a benchmark that failed openly is no forgery."""
+    return not any(f.severity == ExitCode.INVALID or f.code == "GATE-ERROR" for f in findings)

@@ -39,7 +39,7 @@ def targets(rule: Rule, conditions: Mapping[str, Condition]) -> list[Condition |
 def comparators(who: Who, target: Condition, conditions: Mapping[str, Condition]) -> list[Condition]:
     """What a condition is compared with: controls of its base; baselines at its site, else anywhere."""
     if who.by == "control":
-        return _controls(target.base, who.name, conditions)
+        return [c for c in _controls(target.base, who.name, conditions) if c.name != target.name]
     baselines = [c for c in conditions.values() if c.role == who.name and c.name != target.name]
     return [c for c in baselines if c.site == target.site] or baselines
 
@@ -50,11 +50,7 @@ def _controls(base: str, name: str, conditions: Mapping[str, Condition]) -> list
 
 def documents(benchmark: str, condition: Condition, report: AuditReport) -> dict[str, Evidence]:
     """The evidence of a benchmark at the site of a condition; what failed or was skipped has no answer."""
-    found = {
-        path: evidence
-        for path, evidence in sorted(report.evidence.items())
-        if evidence.benchmark.name == benchmark and evidence.site == condition.site
-    }
+    found = report.documents.get((benchmark, condition.site), {})
     for path, evidence in found.items():
         outcome = evidence.outcome
         if outcome.status == "failed":
@@ -71,13 +67,18 @@ def documents(benchmark: str, condition: Condition, report: AuditReport) -> dict
 
 def locate(rule: Rule, condition: Condition, report: AuditReport) -> Located:
     """The measurement of a rule's metric and setting on a condition. Without `setting`, `{}` is meant."""
-    settings: list[Mapping[str, Scalar]] = []
-    for path, evidence in documents(rule.benchmark, condition, report).items():
-        for measurement in evidence.measurements:
-            if measurement.condition == condition.name and measurement.card.name == rule.metric:
-                if _same(measurement.setting, rule.setting):
-                    return Located(path, evidence, measurement, condition)
-                settings.append(measurement.setting)
+    measured = [
+        Located(path, evidence, measurement, condition)
+        for path, evidence in documents(rule.benchmark, condition, report).items()
+        for measurement in report.measurements.get((path, condition.name, rule.metric or ""), ())
+    ]
+    found = [one for one in measured if _same(one.measurement.setting, rule.setting)]
+    if len(found) > 1:
+        says = f"'{rule.metric}' of '{condition.name}' was measured {len(found)} times at one setting"
+        raise CannotJudge("invalid", "EV-DUP-MEASUREMENT", says, "keep one of them")
+    if found:
+        return found[0]
+    settings = [one.measurement.setting for one in measured]
     says = f"{rule.benchmark} has no '{rule.metric}' of '{condition.name}'"
     if settings:
         listing = ", ".join(sorted(str(dict(sorted(s.items()))) for s in settings))

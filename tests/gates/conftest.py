@@ -122,7 +122,10 @@ def _site() -> dict[str, Any]:
         "weights": digest("model"),
         "checks": [check],
     }
-    data = [{"name": "addition.train", "digest": digest("train"), "rows": 3000}]
+    data = [
+        {"name": "addition.train", "digest": digest("train"), "rows": 3000},
+        {"name": "addition.test", "digest": digest("test"), "rows": 481},
+    ]
     return {
         "schema": "husai:site/v1",
         "name": SITE,

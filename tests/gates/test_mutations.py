@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import itertools
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from husai_core import strict_json
+from husai_core.bundle import Snapshot
+from husai_core.evidence import Evidence
+from husai_core.subject import Subject
+from husai_gates import policy as policies
+from husai_gates.audit import audit
+from husai_gates.audit.measurements import check_measurements
+from husai_gates.cannot_judge import CannotJudge
+from husai_gates.select import locate
 
 TOPK = "addition.topk"
 RECONSTRUCTION = "evidence/reconstruction.addition.json"
@@ -29,7 +42,37 @@ def too_large_for_arithmetic(draft: Any) -> None:
 
 
 def data_swapped_under_its_name(draft: Any) -> None:
+    draft.site["data"][1]["digest"] = "sha256:" + "4" * 64
+
+
+def site_names_two_sets_of_rows_alike(draft: Any) -> None:
     draft.site["data"].append({"name": "addition.test", "digest": "sha256:" + "4" * 64, "rows": 481})
+
+
+def evidence_names_rows_twice(draft: Any) -> None:
+    draft.reconstruction["data"] *= 2
+
+
+def data_unknown_to_the_site(draft: Any) -> None:
+    draft.reconstruction["data"].append({"name": "addition.test.9", "digest": "sha256:" + "4" * 64, "rows": 9})
+
+
+def data_without_rows(draft: Any) -> None:
+    for data in (draft.reconstruction["data"][0], draft.consistency["data"][0], draft.site["data"][1]):
+        data["rows"] = 0
+
+
+def measured_on_the_training_rows(draft: Any) -> None:
+    draft.reconstruction["data"] = [dict(draft.site["data"][0])]
+
+
+def training_rows_called_test(draft: Any) -> None:
+    draft.site["data"].append({**draft.site["data"][0], "name": "addition.test.1"})
+    draft.reconstruction["data"] = [dict(draft.site["data"][2])]
+
+
+def other_rows_than_the_site(draft: Any) -> None:
+    draft.reconstruction["data"][0]["rows"] = 5000
 
 
 def impossible_chance(draft: Any) -> None:
@@ -150,6 +193,164 @@ def two_subjects_of_one_seed(draft: Any) -> None:
 def measured_twice(draft: Any) -> None:
     twin = copy.deepcopy(draft.measurement("explained_variance"))
     draft.reconstruction["measurements"].append(twin)
+
+
+def measured_twice_at_one_number(draft: Any) -> None:
+    first = draft.measurement("explained_variance")
+    first["setting"] = {"k": 5}
+    draft.reconstruction["measurements"].append({**copy.deepcopy(first), "setting": {"k": 5.0}})
+
+
+def seed_not_planned(draft: Any) -> None:
+    draft.study = draft.study.replace("[1, 2, 3, 4, 5]", "[1, 2, 3, 4]")
+
+
+def dictionary_of_another_site(draft: Any) -> None:
+    draft.study = draft.study.replace(
+        'model = "modular_addition"\n',
+        'model = "modular_addition"\n\n[[site]]\nname = "elsewhere"\nmodel = "modular_addition"\n',
+    )
+    moved = {**draft.site, "name": "elsewhere"}
+    raw = strict_json.encode(moved)
+    draft.extra["sites/elsewhere.json"] = raw
+    for subject in draft.of("addition.relu"):
+        subject["site"] = {"name": "elsewhere", "digest": strict_json.digest(raw)}
+
+
+def site_not_planned(draft: Any) -> None:
+    draft.extra["sites/elsewhere.json"] = strict_json.encode({**draft.site, "name": "elsewhere"})
+
+
+def condition_not_planned(draft: Any) -> None:
+    start = draft.study.index('\n[[sae]]\nname = "relu"')
+    draft.study = draft.study[:start] + draft.study[draft.study.index("\n[[control]]") :]
+
+
+def control_not_planned(draft: Any) -> None:
+    draft.study = draft.study.replace('\n[[control]]\nname = "random_decoder"\n', "")
+
+
+def benchmark_not_planned(draft: Any) -> None:
+    draft.study = draft.study.replace('\n[[benchmark]]\nname = "consistency"\n', "")
+
+
+def other_benchmark_settings_than_planned(draft: Any) -> None:
+    draft.study += "settings = { rows = 100 }\n"
+
+
+def flag_for_a_number_in_the_settings(draft: Any) -> None:
+    draft.study += "settings = { rows = 1 }\n"
+    draft.consistency["settings"] = {"rows": True}
+
+
+def other_control_settings_than_planned(draft: Any) -> None:
+    draft.study = draft.study.replace(
+        'name = "random_decoder"\n', 'name = "random_decoder"\nsettings = { scale = 2 }\n'
+    )
+
+
+def _study_site(draft: Any, line: str) -> None:
+    draft.study = draft.study.replace('model = "modular_addition"\n', f'model = "modular_addition"\n{line}\n')
+
+
+def other_model_than_planned(draft: Any) -> None:
+    draft.site["model"]["name"] = "sequence_copy"
+
+
+def other_model_seed_than_planned(draft: Any) -> None:
+    draft.site["model"]["seed"] = 7
+
+
+def other_model_settings_than_planned(draft: Any) -> None:
+    _study_site(draft, "settings = { p = 59 }")
+    draft.site["model"]["settings"] = {"p": 3}
+
+
+def other_hook_than_planned(draft: Any) -> None:
+    _study_site(draft, 'hook_in = "blocks.1.hook_resid_post"')
+
+
+def other_target_than_planned(draft: Any) -> None:
+    draft.site["hook_out"] = "blocks.1.hook_resid_post"
+
+
+def other_data_order_than_planned(draft: Any) -> None:
+    for subject in draft.subjects.values():
+        subject["budget"]["data_order_seed"] = 9
+
+
+def study_names_a_benchmark_twice(draft: Any) -> None:
+    draft.study += '\n[[benchmark]]\nname = "consistency"\n'
+
+
+def study_names_an_unknown_site(draft: Any) -> None:
+    draft.study = draft.study.replace('role = "baseline"', 'role = "baseline"\nsites = ["addition", "nowhere"]')
+
+
+def chance_of_one_condition_moved(draft: Any) -> None:
+    draft.measurement("pwmcc", f"{TOPK}.random_decoder")["chance"] = 0.3
+
+
+def same_weights_in_two_conditions(draft: Any) -> None:
+    draft.of("addition.relu")[0]["weights"] = draft.of(TOPK)[0]["weights"]
+
+
+def control_is_its_base_and_measured_lower(draft: Any) -> None:
+    for mine, theirs in zip(draft.of(f"{TOPK}.untrained"), draft.of(TOPK), strict=True):
+        mine["weights"] = theirs["weights"]
+
+
+def control_of_another_architecture(draft: Any) -> None:
+    for subject in draft.of(f"{TOPK}.untrained"):
+        subject["architecture"]["name"] = "relu"
+
+
+def control_with_other_batches(draft: Any) -> None:
+    for subject in draft.of(f"{TOPK}.untrained"):
+        subject["budget"]["batch_size"] = 64
+
+
+def control_trained_for_less(draft: Any) -> None:
+    for subject in draft.of(f"{TOPK}.random_decoder"):
+        subject["budget"] |= {"steps": 10, "rows_seen": 5120}
+
+
+def untrained_control_that_was_trained(draft: Any) -> None:
+    for subject in draft.of(f"{TOPK}.untrained"):
+        subject["budget"] |= {"steps": 1500, "rows_seen": 1500 * 512}
+
+
+def control_under_another_name(draft: Any) -> None:
+    for subject in draft.of(f"{TOPK}.untrained"):
+        subject["control"]["name"] = "random_decoder"
+
+
+def name_without_its_seed(draft: Any) -> None:
+    (subject,) = (s for s in draft.of(TOPK) if s["seed"] == 1)
+    subject["seed"] = 6
+
+
+def rows_that_no_steps_give(draft: Any) -> None:
+    draft.of(TOPK)[0]["budget"]["rows_seen"] = 10**6
+
+
+def two_definitions_of_one_metric(draft: Any) -> None:
+    draft.reconstruction["metrics"].append({**draft.reconstruction["metrics"][0], "name": "acme_variance"})
+    for condition in (TOPK, "addition.relu"):
+        draft.measurement("explained_variance", condition)["metric"]["name"] = "acme_variance"
+    draft.measurement("acme_variance")["metric"]["definition"] = "another one"
+
+
+def two_makers_of_one_metric(draft: Any) -> None:
+    draft.reconstruction["metrics"].append({**draft.reconstruction["metrics"][0], "distribution": "acme 1"})
+
+
+def metric_made_by_another_version(draft: Any) -> None:
+    draft.reconstruction["metrics"][0]["version"] = "2"
+
+
+def took_longer_than_it_lasted(draft: Any) -> None:
+    draft.provenance["seconds"] = 6000.0
 
 
 def measured_twice_in_two_documents(draft: Any) -> None:
@@ -315,11 +516,12 @@ def constant_gain(draft: Any) -> None:
 
 def other_metric_version(draft: Any) -> None:
     draft.policy = draft.policy.replace("explained_variance", "acme_variance")
-    draft.reconstruction["metrics"].append({**draft.reconstruction["metrics"][0], "name": "acme_variance"})
-    for measurement in draft.reconstruction["measurements"]:
-        if measurement["metric"]["name"] == "explained_variance":
-            measurement["metric"]["name"] = "acme_variance"
-    draft.measurement("acme_variance", "addition.relu")["metric"]["version"] = "2"
+    documents = {"1": draft.reconstruction, "2": _move_baseline(draft)}
+    for version, document in documents.items():
+        document["metrics"].append({**document["metrics"][0], "name": "acme_variance", "version": version})
+        for measurement in document["measurements"]:
+            if measurement["metric"]["name"] == "explained_variance":
+                measurement["metric"] |= {"name": "acme_variance", "version": version}
 
 
 def metric_by_nobody(draft: Any) -> None:
@@ -364,8 +566,9 @@ def other_settings_than_planned(draft: Any) -> None:
 
 def other_budget(draft: Any) -> None:
     draft.study = draft.study.replace('role = "baseline"', 'role = "baseline"\nsteps = 3000')
-    for subject in draft.of("addition.relu"):
-        subject["budget"]["steps"] = 3000
+    for subject in draft.subjects.values():
+        if subject["condition"].startswith("addition.relu") and subject["budget"]["steps"]:
+            subject["budget"] |= {"steps": 3000, "rows_seen": 3000 * 512}
 
 
 def other_width(draft: Any) -> None:
@@ -384,12 +587,9 @@ def _move_baseline(draft: Any) -> dict[str, Any]:
     return other
 
 
-def other_rows(draft: Any) -> None:
-    _move_baseline(draft)["data"][0]["rows"] = 5000
-
-
 def other_data(draft: Any) -> None:
-    _move_baseline(draft)["data"][0]["digest"] = "sha256:" + "3" * 64
+    draft.site["data"].append({"name": "addition.test.1", "digest": "sha256:" + "3" * 64, "rows": 481})
+    _move_baseline(draft)["data"] = [dict(draft.site["data"][2])]
 
 
 def other_benchmark_version(draft: Any) -> None:
@@ -435,6 +635,45 @@ def model_fails_its_check(draft: Any) -> None:
 REGENERATED: list[tuple[Callable[[Any], None], str, int]] = [
     (unplanned_value, "EV-RANGE", 3),
     (metric_by_nobody, "EV-METRIC", 3),
+    (site_names_two_sets_of_rows_alike, "EV-DATA", 3),
+    (evidence_names_rows_twice, "EV-DATA", 3),
+    (data_unknown_to_the_site, "EV-DATA", 3),
+    (data_without_rows, "EV-DATA", 3),
+    (measured_on_the_training_rows, "EV-DATA", 3),
+    (training_rows_called_test, "EV-DATA", 3),
+    (other_rows_than_the_site, "EV-DATA", 3),
+    (measured_twice_at_one_number, "EV-DUP-MEASUREMENT", 3),
+    (seed_not_planned, "EV-SEEDS-UNPLANNED", 3),
+    (dictionary_of_another_site, "EV-SUBJECT", 3),
+    (site_not_planned, "EV-UNPLANNED", 3),
+    (condition_not_planned, "EV-UNPLANNED", 3),
+    (control_not_planned, "EV-UNPLANNED", 3),
+    (benchmark_not_planned, "EV-UNPLANNED", 3),
+    (other_benchmark_settings_than_planned, "EV-PLAN", 3),
+    (flag_for_a_number_in_the_settings, "EV-PLAN", 3),
+    (other_control_settings_than_planned, "EV-PLAN", 3),
+    (other_model_than_planned, "EV-PLAN", 3),
+    (other_model_seed_than_planned, "EV-PLAN", 3),
+    (other_model_settings_than_planned, "EV-PLAN", 3),
+    (other_hook_than_planned, "EV-PLAN", 3),
+    (other_target_than_planned, "EV-PLAN", 3),
+    (other_data_order_than_planned, "EV-SUBJECT", 3),
+    (study_names_a_benchmark_twice, "EV-PLAN", 3),
+    (study_names_an_unknown_site, "EV-PLAN", 3),
+    (chance_of_one_condition_moved, "EV-CHANCE", 3),
+    (same_weights_in_two_conditions, "EV-DUP-UNIT", 3),
+    (control_is_its_base_and_measured_lower, "EV-DUP-UNIT", 3),
+    (control_of_another_architecture, "EV-SUBJECT", 3),
+    (control_with_other_batches, "EV-SUBJECT", 3),
+    (control_trained_for_less, "EV-SUBJECT", 3),
+    (untrained_control_that_was_trained, "EV-SUBJECT", 3),
+    (control_under_another_name, "EV-SUBJECT", 3),
+    (name_without_its_seed, "EV-SUBJECT", 3),
+    (rows_that_no_steps_give, "EV-SUBJECT", 3),
+    (two_definitions_of_one_metric, "EV-METRIC", 3),
+    (two_makers_of_one_metric, "EV-METRIC", 3),
+    (metric_made_by_another_version, "EV-METRIC", 3),
+    (took_longer_than_it_lasted, "EV-TIME", 3),
     (direction_turned_round, "EV-METRIC", 3),
     (bounds_widened, "EV-METRIC", 3),
     (metric_version_from_nowhere, "EV-METRIC", 3),
@@ -509,7 +748,6 @@ REGENERATED: list[tuple[Callable[[Any], None], str, int]] = [
     (other_metric_version, "CMP-METRIC", 2),
     (other_budget, "CMP-BUDGET", 2),
     (other_width, "CMP-BUDGET", 2),
-    (other_rows, "CMP-DATA", 2),
     (other_data, "CMP-DATA", 2),
     (other_benchmark_version, "CMP-BENCHMARK", 2),
     (other_benchmark_settings, "CMP-BENCHMARK", 2),
@@ -604,6 +842,7 @@ TAMPERED: list[tuple[str, Callable[[dict[str, bytes]], None], str]] = [
     ("a path out of the bundle listed", manifest_lists("../../etc/passwd"), "EV-PATH"),
     ("an absolute path listed", manifest_lists("/etc/passwd"), "EV-PATH"),
     ("a drive letter listed", manifest_lists("C:\\windows"), "EV-PATH"),
+    ("the manifest listed by itself", manifest_lists("manifest.json"), "EV-PATH"),
     ("a NUL listed", manifest_lists("a\x00b"), "EV-PATH"),
     ("a bidi name listed", manifest_lists("subjects/\u202ea.json"), "EV-IDENT"),
     ("a bidi name", added("subjects/\u202ea.json"), "EV-IDENT"),
@@ -709,17 +948,21 @@ def test_a_study_removed_and_everything_regenerated_is_not_released(draft: Any, 
 
 
 def test_a_layer_one_candidate_and_a_layer_zero_baseline_are_not_compared(draft: Any, decide: Any) -> None:
-    from husai_core import strict_json
-
     other = {**draft.site, "name": "elsewhere"}
     raw = strict_json.encode(other)
     draft.extra["sites/elsewhere.json"] = raw
     moved = {"name": "elsewhere", "digest": strict_json.digest(raw)}
+    draft.study = draft.study.replace(
+        "\n[training]", '\n[[site]]\nname = "elsewhere"\nmodel = "modular_addition"\n\n[training]'
+    )
+    draft.study = draft.study.replace('role = "candidate"', 'role = "candidate"\nsites = ["addition"]')
+    draft.study = draft.study.replace('role = "baseline"', 'role = "baseline"\nsites = ["elsewhere"]')
+    draft.subjects = json.loads(json.dumps(draft.subjects).replace("addition.relu", "elsewhere.relu"))
     for subject in draft.subjects.values():
-        if subject["condition"].startswith("addition.relu"):
+        if subject["condition"].startswith("elsewhere"):
             subject["site"] = dict(moved)
     for path, document in list(draft.evidence.items()):
-        twin = copy.deepcopy(document)
+        twin = json.loads(json.dumps(document).replace("addition.relu", "elsewhere.relu"))
         twin["site"] = dict(moved)
         for part, wanted in ((document, "topk"), (twin, "relu")):
             part["measurements"] = [m for m in part["measurements"] if wanted in m["condition"]]
@@ -729,3 +972,64 @@ def test_a_layer_one_candidate_and_a_layer_zero_baseline_are_not_compared(draft:
     row = next(r for r in decision.rows if r.rule == "not-worse")
     assert (row.status, row.code) == ("inconclusive", "CMP-SITE")
     assert decision.exit_code == 2
+
+
+def test_two_policies_to_pick_from_are_a_policy_error(draft: Any, decide: Any) -> None:
+    draft.extra["policy/laxer.toml"] = draft.policy.replace("at_least = 0.9\n", "at_least = 0.1\n").encode()
+    decision = decide(draft.files())
+    assert "POL-PREREG-MISMATCH" in codes(decision)
+    assert decision.exit_code == 64
+
+
+def test_a_control_that_is_its_base_and_measured_so_is_sound(draft: Any, decide: Any) -> None:
+    control_is_its_base_and_measured_lower(draft)
+    for document in draft.evidence.values():
+        for m in document["measurements"]:
+            if m["condition"] == f"{TOPK}.untrained":
+                m["observations"] = draft.measurement(m["metric"]["name"])["observations"]
+    decision = decide(draft.files())
+    assert decision.findings == ()
+    assert decision.exit_code == 2
+
+
+def test_evidence_that_does_not_parse_is_not_called_absent(draft: Any, decide: Any) -> None:
+    draft.reconstruction["schema"] = "husai:evidence/v0"
+    decision = decide(draft.files())
+    assert decision.exit_code == 3
+    assert {f.code for f in decision.findings} == {"EV-SCHEMA"}
+
+
+@pytest.mark.parametrize(("status", "code", "exit_code"), [("failed", "EV-FAILED", 4), ("skipped", "EV-SKIPPED", 2)])
+def test_a_planned_benchmark_that_no_rule_asks_for_must_complete(
+    draft: Any, decide: Any, status: str, code: str, exit_code: int
+) -> None:
+    draft.policy = draft.policy[: draft.policy.index('[[rule]]\nid = "trained"')]
+    draft.consistency["measurements"] = []
+    draft.consistency["outcome"] = {"status": status, "reason": "out of memory", "next_step": "buy some"}
+    decision = decide(draft.files(), draft.policy)
+    assert {f.code for f in decision.findings} == {code}
+    assert decision.exit_code == exit_code
+
+
+def test_a_measurement_found_twice_is_never_chosen_from(draft: Any) -> None:
+    measured_twice(draft)
+    report = dataclasses.replace(audit(Snapshot("bundle", draft.files())), findings=())
+    rule = next(r for r in policies.load(draft.policy.encode(), "test.toml").rules if r.id == "explains")
+    with pytest.raises(CannotJudge) as stop:
+        locate(rule, report.conditions[TOPK], report)
+    assert (stop.value.status, stop.value.code) == ("invalid", "EV-DUP-MEASUREMENT")
+
+
+def test_a_missing_pair_of_many_seeds_is_found_in_little_time(draft: Any) -> None:
+    names = {f"{TOPK}.s{seed}": seed for seed in range(400)}
+    one = Subject.from_json(draft.of(TOPK)[0])
+    subjects = {name: dataclasses.replace(one, name=name, seed=seed) for name, seed in names.items()}
+    pairs = list(itertools.combinations(range(400), 2))[:-1]
+    draft.measurement("pwmcc")["observations"] = [{"seeds": list(pair), "value": 0.6} for pair in pairs]
+    document = {**draft.consistency, "measurements": [draft.measurement("pwmcc")]}
+    document["subjects"] = [{"name": name, "digest": ""} for name in names]
+    begin = time.process_time()
+    (finding,) = check_measurements("evidence/many.json", Evidence.from_json(document), subjects)
+    assert time.process_time() - begin < 5
+    assert finding.code == "EV-UNIT-SET"
+    assert "[398, 399]" in finding.rule

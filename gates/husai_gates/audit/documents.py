@@ -9,9 +9,9 @@ from typing import Any
 import husai_schemas
 from husai_core import strict_json
 from husai_core.errors import InvalidEvidence
+from husai_core.strict_toml import TomlProblem, read_toml
 from husai_gates.audit.layout import kind_of
 from husai_gates.finding import Finding
-from husai_gates.toml_document import TomlProblem, read_toml
 
 # Anchored here, in code: in a schema, Python's `$` also stands before a final line break.
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,119}")

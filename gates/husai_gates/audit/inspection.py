@@ -9,26 +9,26 @@ from typing import Any
 
 from husai_core import bundle, strict_json
 from husai_core.bundle import MANIFEST, PROVENANCE, Snapshot
-from husai_core.errors import ExitCode, InvalidEvidence
+from husai_core.errors import InvalidEvidence
 from husai_core.evidence import Evidence
 from husai_core.subject import Subject
+from husai_gates.audit.agreement import check_cards, check_chance, check_repeated_measurements
 from husai_gates.audit.binaries import check_binaries
+from husai_gates.audit.controls import check_controls
+from husai_gates.audit.data import check_data, check_site_data
 from husai_gates.audit.documents import read_documents
 from husai_gates.audit.layout import check_layout, kind_of, stem
-from husai_gates.audit.measurements import (
-    check_data,
-    check_listed_subjects,
-    check_measurements,
-    check_repeated_measurements,
-)
-from husai_gates.audit.plan import STUDY, Plan, check_plan
+from husai_gates.audit.measurements import check_listed_subjects, check_makers, check_measurements
+from husai_gates.audit.plan import STUDY, Plan
+from husai_gates.audit.planned import check_plan
 from husai_gates.audit.report import AuditReport
 from husai_gates.audit.seal import check_seal
 from husai_gates.audit.stated import check_stated
 from husai_gates.audit.subjects import check_conditions, check_sites, check_subjects
 from husai_gates.audit.times import check_times
+from husai_gates.audit.weights import check_shared_values, check_shared_weights
 from husai_gates.condition import conditions_of
-from husai_gates.finding import Finding
+from husai_gates.finding import Finding, believable
 
 Check = Callable[[], Iterable[Finding]]
 
@@ -98,16 +98,23 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
         yield partial(check_seal, parts.files, parts.documents.get(MANIFEST))
     yield partial(check_binaries, parts.files)
     yield partial(check_sites, parts.sites)
+    yield partial(check_site_data, parts.sites)
     yield partial(check_subjects, parts.files, parts.subjects)
     yield partial(check_conditions, conditions)
+    yield partial(check_controls, conditions)
+    yield partial(check_shared_weights, conditions)
+    yield partial(check_shared_values, parts.evidence, conditions)
     for path, evidence in parts.evidence.items():
         yield partial(check_listed_subjects, path, parts.documents[path], parts.files, parts.subjects)
         yield partial(check_data, path, parts.documents[path], parts.sites)
+        yield partial(check_makers, path, parts.documents[path])
         yield partial(check_measurements, path, evidence, parts.subjects)
         yield partial(check_stated, path, evidence)
     yield partial(check_repeated_measurements, parts.evidence)
+    yield partial(check_cards, parts.evidence)
+    yield partial(check_chance, parts.evidence, conditions)
     if STUDY in parts.documents or STUDY not in parts.files:
-        yield partial(check_plan, parts.plan, conditions, parts.evidence)
+        yield partial(check_plan, parts.plan, parts.files.keys(), parts.sites, conditions, parts.evidence)
     if PROVENANCE in parts.documents or PROVENANCE not in parts.files:
         yield partial(check_times, parts.documents.get(PROVENANCE))
 
@@ -131,7 +138,7 @@ def _report(parts: _Parts, findings: list[Finding]) -> AuditReport:
         for path, raw in parts.files.items()
         if path != MANIFEST and bundle.path_problem(path) is None
     }
-    sound = not any(f.severity in (ExitCode.INVALID, ExitCode.ERROR) for f in findings)
+    sound = believable(findings)
     return AuditReport(
         findings=tuple(sorted(set(findings))),
         subjects=parts.subjects,

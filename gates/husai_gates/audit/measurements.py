@@ -11,7 +11,7 @@ from husai_core import strict_json
 from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_core.metric import MetricCard
 from husai_core.subject import Subject
-from husai_gates.audit.subjects import path_of
+from husai_gates.audit.paths import path_of
 from husai_gates.finding import Finding
 
 LARGEST = 1e100  # squares of anything larger overflow, and no quantity of a dictionary is near
@@ -38,33 +38,46 @@ def check_listed_subjects(
             yield Finding("EV-SUBJECT", path, place, f"the subject '{name}' is at the site '{subjects[name].site}'")
 
 
-def check_data(path: str, document: Mapping[str, Any], sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
-    """Evidence on rows that its site describes under the same name with another digest."""
-    known = {source["name"]: source for source in sites.get(document["site"]["name"], {}).get("data", ())}
-    for index, source in enumerate(document["data"]):
-        described = known.get(source["name"], source)
-        if (described["digest"], described["rows"]) != (source["digest"], source["rows"]):
-            rule = f"the site describes other rows under the name '{source['name']}'"
-            yield Finding("EV-DATA", path, f"$.data[{index}]", rule, "measure on the rows of the site")
-
-
 def check_measurements(path: str, evidence: Evidence, subjects: Mapping[str, Subject]) -> Iterator[Finding]:
     """Measurements of nobody, of impossible value, or whose units are repeated or incomplete."""
     if evidence.outcome.status != "completed" and evidence.measurements:
         rule = f"a {evidence.outcome.status} benchmark has no measurements"
         yield Finding("EV-OUTCOME", path, "$.measurements", rule)
+    listed = _by_condition(evidence, subjects)
     for index, measurement in enumerate(evidence.measurements):
         place = f"$.measurements[{index}]"
-        listed = [
-            subjects[name]
-            for name in evidence.subjects
-            if name in subjects and subjects[name].condition == measurement.condition
-        ]
-        if measurement.card.name not in evidence.metrics:
-            yield Finding("EV-METRIC", path, "$.metrics", f"does not say who made '{measurement.card.name}'")
+        measured = listed.get(measurement.condition, [])
+        yield from _check_maker(path, evidence, measurement.card)
         yield from _check_card(path, f"{place}.metric", measurement.card)
-        yield from _check_units(path, place, measurement, {subject.seed for subject in listed})
-        yield from _check_range(path, place, measurement, listed)
+        yield from _check_units(path, place, measurement, {subject.seed for subject in measured})
+        yield from _check_range(path, place, measurement, measured)
+
+
+def check_makers(path: str, document: Mapping[str, Any]) -> Iterator[Finding]:
+    """Evidence that names two makers of one metric."""
+    seen: set[str] = set()
+    for index, origin in enumerate(document["metrics"]):
+        if origin["name"] in seen:
+            yield Finding("EV-METRIC", path, f"$.metrics[{index}]", f"'{origin['name']}' stands twice")
+        seen.add(origin["name"])
+
+
+def _by_condition(evidence: Evidence, subjects: Mapping[str, Subject]) -> dict[str, list[Subject]]:
+    """The subjects that this evidence lists and the bundle has."""
+    groups: dict[str, list[Subject]] = {}
+    for name in evidence.subjects:
+        if name in subjects:
+            groups.setdefault(subjects[name].condition, []).append(subjects[name])
+    return groups
+
+
+def _check_maker(path: str, evidence: Evidence, card: MetricCard) -> Iterator[Finding]:
+    maker = evidence.metrics.get(card.name)
+    if maker is None:
+        yield Finding("EV-METRIC", path, "$.metrics", f"does not say who made '{card.name}'")
+    elif maker.version != card.version:
+        rule = f"'{card.name}' was made by version '{maker.version}' and says version '{card.version}'"
+        yield Finding("EV-METRIC", path, "$.metrics", rule)
 
 
 def _check_card(path: str, place: str, card: MetricCard) -> Iterator[Finding]:
@@ -89,22 +102,32 @@ def _check_units(path: str, place: str, measurement: RecordedMeasurement, known:
         yield Finding("EV-SUBJECT", path, f"{place}.condition", rule)
         return
     seen: set[tuple[int, ...]] = set()
+    all_known = True
     for number, observation in enumerate(measurement.observations):
         unit = tuple(sorted(observation.seeds))
         at = f"{place}.observations[{number}]"
         if unknown := sorted(set(unit) - known):
+            all_known = False
             yield Finding("EV-SUBJECT", path, at, f"no listed subject of the condition has seed {unknown[0]}")
         if unit in seen:
             yield Finding("EV-DUP-UNIT", path, at, f"the unit {list(unit)} stands twice")
         seen.add(unit)
-    sizes = {len(unit) for unit in seen}
-    seeds = sorted({seed for unit in seen for seed in unit})
-    if sizes == {2} and seen != set(itertools.combinations(seeds, 2)):
-        missing = min(set(itertools.combinations(seeds, 2)) - seen, default=())
-        rule = f"pairs must be complete; the pair {list(missing)} is missing"
-        yield Finding("EV-UNIT-SET", path, f"{place}.observations", rule)
-    elif sizes not in ({1}, {2}):
-        yield Finding("EV-UNIT-SET", path, f"{place}.observations", "units must all be seeds or all pairs of seeds")
+    if all_known and (problem := _set_problem(seen)):
+        yield Finding("EV-UNIT-SET", path, f"{place}.observations", problem)
+
+
+def _set_problem(units: set[tuple[int, ...]]) -> str | None:
+    """What is wrong with these units together; of pairs, the first missing one is looked for only if one is."""
+    sizes = {len(unit) for unit in units}
+    if any(len(set(unit)) < len(unit) for unit in units):
+        return "a unit names one seed twice"
+    if sizes not in ({1}, {2}):
+        return "units must all be seeds or all pairs of seeds"
+    seeds = sorted({seed for unit in units for seed in unit})
+    if sizes == {1} or len(units) == len(seeds) * (len(seeds) - 1) // 2:
+        return None
+    missing = next(pair for pair in itertools.combinations(seeds, 2) if pair not in units)
+    return f"pairs must be complete; the pair {list(missing)} is missing"
 
 
 def _check_range(path: str, place: str, measurement: RecordedMeasurement, listed: list[Subject]) -> Iterator[Finding]:
@@ -122,23 +145,3 @@ def _check_range(path: str, place: str, measurement: RecordedMeasurement, listed
     if measurement.chance is not None and not (card.allows(measurement.chance) and abs(measurement.chance) < LARGEST):
         rule = f"{measurement.chance} is outside the bounds {card.low} to {card.high} of {card.name}"
         yield Finding("EV-RANGE", path, f"{place}.chance", rule)
-
-
-def check_repeated_measurements(evidence: Mapping[str, Evidence]) -> Iterator[Finding]:
-    """The same quantity of the same condition twice: nobody could say which one counts."""
-    seen: dict[tuple[str, ...], str] = {}
-    for path, document in sorted(evidence.items()):
-        for index, measurement in enumerate(document.measurements):
-            setting = strict_json.encode(dict(measurement.setting)).decode()
-            key = (
-                document.benchmark.name,
-                document.site,
-                measurement.condition,
-                measurement.card.name,
-                setting,
-            )
-            place = f"$.measurements[{index}]"
-            if key in seen:
-                rule = f"'{measurement.card.name}' of '{measurement.condition}' is also at {seen[key]}"
-                yield Finding("EV-DUP-MEASUREMENT", path, place, rule, "keep one of them")
-            seen.setdefault(key, f"{path} {place}")

@@ -1,4 +1,4 @@
-"""The plan: seeds, conditions, controls and benchmarks that the study file asked for before the run."""
+"""The plan: what the study file asked for before the run."""
 
 from __future__ import annotations
 
@@ -6,114 +6,126 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from husai_core.evidence import Evidence
 from husai_core.subject import Subject
-from husai_gates.condition import Condition
-from husai_gates.finding import Finding
 
 STUDY = "study.toml"
+
+Difference = tuple[str, Any, Any]
+"""A path in a document, what was planned there, and what is there."""
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PlannedSite:
+    """What a study says of one site; what it leaves out is the model's default."""
+
+    model: str
+    model_seed: int
+    hook_in: str | None
+    hook_out: str | None
+    settings: Settings
+
+    @classmethod
+    def from_table(cls, site: Mapping[str, Any]) -> PlannedSite:
+        return cls(
+            site["model"],
+            site.get("model_seed", 0),
+            site.get("hook_in"),
+            site.get("hook_out"),
+            site.get("settings", {}),
+        )
+
+    def differences(self, site: Mapping[str, Any]) -> Iterator[Difference]:
+        """What is to be compared in the site's document."""
+        yield "$.model.name", self.model, site["model"]["name"]
+        yield "$.model.seed", self.model_seed, site["model"]["seed"]
+        yield "$.hook_in", self.hook_in or site["hook_in"], site["hook_in"]
+        yield "$.hook_out", self.hook_out or self.hook_in or site["hook_in"], site["hook_out"]
+        yield from in_settings("$.model.settings", self.settings, site["model"]["settings"])
 
 
 @dataclass(frozen=True)
 class PlannedDictionary:
     """What a study says of one dictionary; settings it leaves out are the architecture's defaults."""
 
+    site: str
     role: str
     architecture: str
     d_sae: int
     steps: int
     batch_size: int
     learning_rate: float
-    settings: Mapping[str, Any]
+    data_order_seed: int
+    settings: Settings
 
     @classmethod
-    def from_tables(cls, sae: Mapping[str, Any], training: Mapping[str, Any]) -> PlannedDictionary:
+    def from_tables(cls, site: str, sae: Mapping[str, Any], training: Mapping[str, Any]) -> PlannedDictionary:
         return cls(
+            site=site,
             role=sae["role"],
             architecture=sae["architecture"],
             d_sae=sae["d_sae"],
             steps=sae.get("steps", training["steps"]),
             batch_size=training["batch_size"],
             learning_rate=sae.get("learning_rate", training["learning_rate"]),
+            data_order_seed=training.get("data_order_seed", 0),
             settings=sae.get("settings", {}),
         )
 
-    def differences(self, subject: Subject) -> Iterator[tuple[str, Any, Any]]:
-        """Path in the subject's document, what was planned, what is there."""
+    def differences(self, subject: Subject) -> Iterator[Difference]:
+        """What is to be compared in a subject's document."""
+        yield "$.site.name", self.site, subject.site
         yield "$.role", self.role, subject.role
         yield "$.architecture.name", self.architecture, subject.architecture["name"]
         yield "$.dims.d_sae", self.d_sae, subject.dims["d_sae"]
-        for key in ("steps", "batch_size", "learning_rate"):
+        for key in ("steps", "batch_size", "learning_rate", "data_order_seed"):
             yield f"$.budget.{key}", getattr(self, key), subject.budget[key]
-        for key, value in sorted(self.settings.items()):
-            yield f"$.architecture.settings.{key}", value, subject.architecture["settings"].get(key)
+        yield from in_settings("$.architecture.settings", self.settings, subject.architecture["settings"])
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked. `conditions` has the dictionaries by `site.dictionary`."""
+    """What was asked. `conditions` has the dictionaries by `site.dictionary`; controls and benchmarks are settings."""
 
     seeds: frozenset[int]
+    sites: Mapping[str, PlannedSite]
     conditions: Mapping[str, PlannedDictionary]
-    controls: tuple[str, ...]
-    benchmarks: tuple[str, ...]
-    sites: tuple[str, ...]
+    controls: Mapping[str, Settings]
+    benchmarks: Mapping[str, Settings]
+    mistakes: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def from_study(cls, study: Mapping[str, Any]) -> Plan:
-        sites = tuple(site["name"] for site in study["site"])
+        sites = {site["name"]: PlannedSite.from_table(site) for site in study["site"]}
         return cls(
             seeds=frozenset(study["training"]["seeds"]),
+            sites=sites,
             conditions={
-                f"{site}.{sae['name']}": PlannedDictionary.from_tables(sae, study["training"])
+                f"{site}.{sae['name']}": PlannedDictionary.from_tables(site, sae, study["training"])
                 for sae in study["sae"]
                 for site in sae.get("sites", sites)
             },
-            controls=tuple(control["name"] for control in study.get("control", ())),
-            benchmarks=tuple(benchmark["name"] for benchmark in study["benchmark"]),
-            sites=sites,
+            controls={control["name"]: control.get("settings", {}) for control in study.get("control", ())},
+            benchmarks={benchmark["name"]: benchmark.get("settings", {}) for benchmark in study["benchmark"]},
+            mistakes=tuple(_mistakes(study)),
         )
 
 
-def check_plan(
-    plan: Plan | None, conditions: Mapping[str, Condition], evidence: Mapping[str, Evidence]
-) -> Iterator[Finding]:
-    """What was planned and is not there. Without the plan, nobody can see that seeds were picked."""
-    if plan is None:
-        yield Finding("EV-ABSENT", STUDY, "$", "a bundle holds the study that asked for it", "add study.toml")
-        return
-    yield from _check_conditions(plan, conditions)
-    measured = {(document.benchmark.name, document.site) for document in evidence.values()}
-    for benchmark in plan.benchmarks:
-        for site in plan.sites:
-            if (benchmark, site) not in measured:
-                rule = f"the benchmark '{benchmark}' was planned and has no evidence at the site '{site}'"
-                yield Finding("EV-ABSENT", STUDY, "$.benchmark", rule, "run the benchmark, or say why it was skipped")
+def in_settings(path: str, planned: Settings, shown: Settings) -> Iterator[Difference]:
+    """The settings that were planned, each beside what is shown."""
+    for key, value in sorted(planned.items()):
+        yield f"{path}.{key}", value, shown.get(key)
 
 
-def _check_conditions(plan: Plan, conditions: Mapping[str, Condition]) -> Iterator[Finding]:
-    for name, planned in sorted(plan.conditions.items()):
-        condition = conditions.get(name)
-        if condition is None:
-            rule = f"'{name}' was planned and has no subjects"
-            yield Finding("EV-SEEDS-MISSING", STUDY, "$.sae", rule, "train it")
-            continue
-        for subject in condition.subjects:
-            for path, asked, shown in planned.differences(subject):
-                if asked != shown:
-                    rule = f"{asked} was planned in {STUDY}, {shown} is shown"
-                    yield Finding("EV-SUBJECT", f"subjects/{subject.name}.json", path, rule)
-        yield from _check_seeds(plan, condition)
-        present = {c.control.name: c for c in conditions.values() if c.control and c.control.of == name}
-        for control in plan.controls:
-            if control in present:
-                yield from _check_seeds(plan, present[control])
-            elif planned.role == "candidate":
-                rule = f"the control '{control}' of '{name}' was planned and has no subjects"
-                yield Finding("EV-ABSENT", STUDY, "$.control", rule, "make the control")
-
-
-def _check_seeds(plan: Plan, condition: Condition) -> Iterator[Finding]:
-    if missing := sorted(plan.seeds - condition.seeds):
-        rule = f"seeds {', '.join(map(str, missing))} of '{condition.name}' were planned and are not there"
-        yield Finding("EV-SEEDS-MISSING", STUDY, "$.training.seeds", rule, "train them")
+def _mistakes(study: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Path and rule of what makes a study mean two things."""
+    for table in ("site", "sae", "control", "benchmark"):
+        names = [entry["name"] for entry in study.get(table, ())]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield f"$.{table}[{index}].name", f"the name '{name}' stands twice"
+    known = {site["name"] for site in study["site"]}
+    for index, sae in enumerate(study["sae"]):
+        for name in sorted(set(sae.get("sites", ())) - known):
+            yield f"$.sae[{index}].sites", f"no site is called '{name}'"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from husai_core.errors import ExitCode
-from husai_core.evidence import Evidence
+from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_core.subject import Subject
 from husai_gates.audit.plan import Plan
 from husai_gates.condition import Condition, conditions_of
-from husai_gates.finding import Finding, gravest
+from husai_gates.finding import Finding, believable, gravest
 
 Assurance = Literal["hash_only", "recomputed"]
 
@@ -31,9 +32,26 @@ class AuditReport:
     paths: tuple[str, ...]
     unchecked: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def conditions(self) -> dict[str, Condition]:
         return conditions_of(self.subjects)
+
+    @cached_property
+    def documents(self) -> dict[tuple[str, str], dict[str, Evidence]]:
+        """The evidence by benchmark and site, each by path."""
+        index: dict[tuple[str, str], dict[str, Evidence]] = {}
+        for path, evidence in sorted(self.evidence.items()):
+            index.setdefault((evidence.benchmark.name, evidence.site), {})[path] = evidence
+        return index
+
+    @cached_property
+    def measurements(self) -> dict[tuple[str, str, str], list[RecordedMeasurement]]:
+        """The measurements of one piece of evidence by its path, the condition and the metric."""
+        index: dict[tuple[str, str, str], list[RecordedMeasurement]] = {}
+        for path, evidence in self.evidence.items():
+            for measurement in evidence.measurements:
+                index.setdefault((path, measurement.condition, measurement.card.name), []).append(measurement)
+        return index
 
     @property
     def exit_code(self) -> ExitCode:
@@ -43,7 +61,7 @@ class AuditReport:
     @property
     def intact(self) -> bool:
         """Whether the evidence may be believed at all."""
-        return not any(f.severity in (ExitCode.INVALID, ExitCode.ERROR) for f in self.findings)
+        return believable(self.findings)
 
     def with_findings(self, more: Iterable[Finding]) -> AuditReport:
         """The same report with more findings, such as those of `views.check_views`."""

@@ -22,6 +22,8 @@ def check_seal(files: Mapping[str, bytes], manifest: Mapping[str, Any] | None) -
     for path in sorted(listed):
         if problem := bundle.path_problem(path):
             yield Finding(problem[0], MANIFEST, f"$.files.{path}", problem[1])
+        if path == MANIFEST:
+            yield Finding("EV-PATH", MANIFEST, f"$.files.{path}", "a manifest does not list itself", _AGAIN)
         if path not in files:
             yield Finding("EV-FILE-MISSING", path, "$", "the manifest lists this file and it is not there", _AGAIN)
     for path in sorted(set(files) - {MANIFEST}):

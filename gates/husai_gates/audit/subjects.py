@@ -7,15 +7,11 @@ from typing import Any
 
 from husai_core import strict_json
 from husai_core.subject import Subject
+from husai_gates.audit.paths import path_of
 from husai_gates.condition import Condition
 from husai_gates.finding import Finding
 
 _AGAIN = "make the bundle again with 'husai run'"
-
-
-def path_of(subject: str) -> str:
-    """Where the document of a subject stands."""
-    return f"subjects/{subject}.json"
 
 
 def check_sites(sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
@@ -37,6 +33,7 @@ def check_subjects(files: Mapping[str, bytes], subjects: Mapping[str, Subject]) 
         path = path_of(name)
         if subject.name != name:
             yield Finding("EV-SUBJECT", path, "$.name", f"the file is named for another subject than '{subject.name}'")
+        yield from _check_self(path, subject)
         site = files.get(f"sites/{subject.site}.json")
         if site is None or strict_json.digest(site) != subject.site_digest:
             rule = f"the bundle has no site '{subject.site}' with this digest"
@@ -49,8 +46,19 @@ def check_subjects(files: Mapping[str, bytes], subjects: Mapping[str, Subject]) 
             yield Finding("EV-SUBJECT", path, "$", "weights of a subject that is not in the bundle", "remove them")
 
 
+def _check_self(path: str, subject: Subject) -> Iterator[Finding]:
+    """A name and a budget that follow from the rest of the document."""
+    named = f"{subject.condition}.s{subject.seed}"
+    if subject.name != named:
+        yield Finding("EV-SUBJECT", path, "$.name", f"seed {subject.seed} of this condition is '{named}'", _AGAIN)
+    rows = subject.budget["steps"] * subject.budget["batch_size"]
+    if subject.budget["rows_seen"] != rows:
+        rule = f"{subject.budget['rows_seen']} rows seen; its steps and batch size give {rows}"
+        yield Finding("EV-SUBJECT", path, "$.budget.rows_seen", rule, _AGAIN)
+
+
 def check_conditions(conditions: Mapping[str, Condition]) -> Iterator[Finding]:
-    """Conditions that mix different things, count a seed twice, or control nothing."""
+    """Conditions that mix different things or count a seed twice."""
     for condition in conditions.values():
         first = condition.subjects[0]
         for subject in condition.subjects[1:]:
@@ -59,7 +67,6 @@ def check_conditions(conditions: Mapping[str, Condition]) -> Iterator[Finding]:
                     rule = f"condition '{condition.name}' mixes subjects that differ in {key}"
                     yield Finding("EV-SUBJECT", path_of(subject.name), f"$.{key}", rule)
         yield from _check_repeats(condition)
-        yield from _check_base(condition, conditions)
 
 
 def _check_repeats(condition: Condition) -> Iterator[Finding]:
@@ -74,18 +81,3 @@ def _check_repeats(condition: Condition) -> Iterator[Finding]:
             yield Finding("EV-DUP-UNIT", path_of(subject.name), "$.weights", rule)
         seeds.setdefault(subject.seed, subject.name)
         weights.setdefault(subject.weights, subject.name)
-
-
-def _check_base(condition: Condition, conditions: Mapping[str, Condition]) -> Iterator[Finding]:
-    if condition.control is None:
-        return
-    path = path_of(condition.subjects[0].name)
-    base = conditions.get(condition.control.of)
-    if base is None or base.control is not None:
-        rule = f"a control of '{condition.control.of}', which is no trained condition of this bundle"
-        yield Finding("EV-SUBJECT", path, "$.control.of", rule)
-        return
-    if (condition.site, condition.site_digest) != (base.site, base.site_digest):
-        yield Finding("EV-SUBJECT", path, "$.site", f"a control at another site than '{base.name}'")
-    if condition.subjects[0].dims != base.subjects[0].dims:
-        yield Finding("EV-SUBJECT", path, "$.dims", f"a control of other dimensions than '{base.name}'")

@@ -9,6 +9,8 @@ from typing import Any
 from husai_core.bundle import PROVENANCE
 from husai_gates.finding import Finding
 
+ROUNDING = 2.0  # seconds; both times are written without fractions
+
 
 def check_times(provenance: Mapping[str, Any] | None) -> Iterator[Finding]:
     """A run that ended before it began, took longer than it lasted, or says nothing about itself."""
@@ -23,6 +25,10 @@ def check_times(provenance: Mapping[str, Any] | None) -> Iterator[Finding]:
     if finished < started:
         rule = f"finished {provenance['finished']}, before it started {provenance['started']}"
         yield Finding("EV-TIME", PROVENANCE, "$.finished", rule)
+    lasted = (finished - started).total_seconds()
+    if abs(provenance["seconds"] - lasted) > ROUNDING:
+        rule = f"took {provenance['seconds']} seconds, and {lasted} passed from start to finish"
+        yield Finding("EV-TIME", PROVENANCE, "$.seconds", rule)
 
 
 def _time(text: str) -> datetime:

@@ -1,0 +1,49 @@
+"""Controls: each is held to the condition that it controls, so that a difference can have one cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from husai_core.subject import Subject
+from husai_gates.audit.paths import path_of
+from husai_gates.condition import Condition
+from husai_gates.finding import Finding
+
+UNTRAINED = "untrained"
+
+
+def check_controls(conditions: Mapping[str, Condition]) -> Iterator[Finding]:
+    """Controls of nothing, or that differ from their base in more than what they control for."""
+    for condition in conditions.values():
+        if condition.control is None:
+            continue
+        path = path_of(condition.subjects[0].name)
+        base = conditions.get(condition.control.of)
+        if base is None or base.control is not None:
+            rule = f"a control of '{condition.control.of}', which is no trained condition of this bundle"
+            yield Finding("EV-SUBJECT", path, "$.control.of", rule)
+            continue
+        named = f"{base.name}.{condition.control.name}"
+        if condition.name != named:
+            rule = f"the control '{condition.control.name}' of '{base.name}' is the condition '{named}'"
+            yield Finding("EV-SUBJECT", path, "$.condition", rule)
+        models = {subject.seed: subject for subject in base.subjects}
+        for subject in condition.subjects:
+            yield from _check_base(subject, models.get(subject.seed, base.subjects[0]))
+
+
+def _check_base(subject: Subject, model: Subject) -> Iterator[Finding]:
+    """What a control shares with the subject of its base that has its seed."""
+    path = path_of(subject.name)
+    for key in ("site", "site_digest", "dims", "architecture"):
+        if getattr(subject, key) != getattr(model, key):
+            yield Finding("EV-SUBJECT", path, f"$.{key}", f"a control that differs in {key} from '{model.name}'")
+    for key in ("batch_size", "learning_rate", "data_order_seed"):
+        if subject.budget[key] != model.budget[key]:
+            rule = f"a control with {subject.budget[key]}, '{model.name}' has {model.budget[key]}"
+            yield Finding("EV-SUBJECT", path, f"$.budget.{key}", rule)
+    never = subject.control is not None and subject.control.name == UNTRAINED
+    allowed = {0} if never else {0, model.budget["steps"]}
+    if subject.budget["steps"] not in allowed:
+        rule = f"{subject.budget['steps']} steps; a control has {' or '.join(map(str, sorted(allowed)))} here"
+        yield Finding("EV-SUBJECT", path, "$.budget.steps", rule)

@@ -1,0 +1,56 @@
+"""Data: the rows that were measured are rows that the site describes, and no dictionary was trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from husai_gates.finding import Finding
+
+Source = Mapping[str, Any]
+
+
+def check_site_data(sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Sites that describe two sets of rows under one name."""
+    for name, site in sorted(sites.items()):
+        yield from _check_names(f"sites/{name}.json", site["data"])
+
+
+def check_data(path: str, document: Mapping[str, Any], sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Evidence on rows that its site does not describe so, or that its dictionaries were trained on."""
+    yield from _check_names(path, document["data"])
+    name = document["site"]["name"]
+    described = sites[name]["data"] if name in sites else document["data"]  # an unsound site was reported by then
+    for index, source in enumerate(document["data"]):
+        if rule := _problem(source, name, described):
+            yield Finding("EV-DATA", path, f"$.data[{index}]", rule, "measure on the test rows of the site")
+
+
+def _problem(source: Source, site: str, described: Sequence[Source]) -> str | None:
+    """What is wrong with one source of evidence."""
+    name = source["name"]
+    known = {other["name"]: (other["digest"], other["rows"]) for other in described}
+    trained_on = {other["digest"] for other in described if _is_train(other["name"], site)}
+    if source["rows"] < 1:
+        return f"'{name}' has no rows"
+    if _is_train(name, site) or source["digest"] in trained_on:
+        return f"'{name}' is what the dictionaries were trained on"
+    if name not in known:
+        return f"the site describes no rows under the name '{name}'"
+    if known[name] != (source["digest"], source["rows"]):
+        return f"the site describes other rows under the name '{name}'"
+    return None
+
+
+def _is_train(name: str, site: str) -> bool:
+    """Whether a name such as `site.train.0` is that of training rows; the site may be called anything."""
+    return "train" in name.removeprefix(f"{site}.").split(".")
+
+
+def _check_names(path: str, data: Sequence[Source]) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, source in enumerate(data):
+        if source["name"] in seen:
+            rule = f"the name '{source['name']}' stands twice"
+            yield Finding("EV-DATA", path, f"$.data[{index}].name", rule, "name every set of rows once")
+        seen.add(source["name"])

@@ -1,0 +1,25 @@
+"""The setting of a measurement as a key: two settings that no rule could tell apart have one key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from husai_core import strict_json
+from husai_core.evidence import Scalar
+
+_EXACT = 2.0**53
+
+
+def setting_key(setting: Mapping[str, Scalar]) -> str:
+    """One text for `{"k": 5}` and `{"k": 5.0}`; `true` is not 1 here."""
+    return strict_json.encode({name: _plain(value) for name, value in setting.items()}).decode()
+
+
+def same_value(one: object, other: object) -> bool:
+    """Whether two settings values are equal; `true` is not 1 here."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _plain(value: Scalar) -> Scalar:
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
+    return int(value) if whole and isinstance(value, float) else value
