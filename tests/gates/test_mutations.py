@@ -396,6 +396,10 @@ def zip_called_weights(draft: Any) -> None:
     draft.extra["weights/addition.topk.s1/sae_weights.safetensors"] = b"PK\x03\x04" + bytes(40)
 
 
+def other_policy_than_named(draft: Any) -> None:
+    draft.study = draft.study.replace('name = "test"', 'name = "test"\npolicy = "strict"')
+
+
 def picture_with_a_script(draft: Any) -> None:
     draft.extra["plots/a.svg"] = b"<svg><script>alert(1)</script></svg>"
 
@@ -722,7 +726,8 @@ REGENERATED: list[tuple[Callable[[Any], None], str, int]] = [
     (pickle_by_suffix, "EV-PICKLE", 3),
     (pickle_by_content, "EV-PICKLE", 3),
     (zip_called_weights, "EV-PICKLE", 3),
-    (picture_with_a_script, "EV-PICTURE", 3),
+    (picture_with_a_script, "EV-UNKNOWN-FILE", 3),
+    (other_policy_than_named, "EV-PLAN", 3),
     (text_called_picture, "EV-PICTURE", 3),
     (file_of_no_kind, "EV-UNKNOWN-FILE", 3),
     (names_that_collide, "EV-NAME-COLLISION", 3),

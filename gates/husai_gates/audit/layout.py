@@ -21,7 +21,7 @@ _KINDS = {
     "policy": rf"policy/{_NAME}\.toml",
     "weights_config": rf"weights/{_NAME}/cfg\.json",
     "weights": rf"weights/{_NAME}/sae_weights\.safetensors",
-    "picture": rf"plots/{_NAME}\.(png|svg)",
+    "picture": rf"plots/{_NAME}\.png",
     "report": r"report\.md",
 }
 _PATTERNS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items()}

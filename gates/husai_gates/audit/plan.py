@@ -93,6 +93,7 @@ class Plan:
     conditions: Mapping[str, PlannedDictionary]
     controls: Mapping[str, Settings]
     benchmarks: Mapping[str, Settings]
+    policy: str | None = None
     mistakes: tuple[tuple[str, str], ...] = ()
 
     @classmethod
@@ -108,6 +109,7 @@ class Plan:
             },
             controls={control["name"]: control.get("settings", {}) for control in study.get("control", ())},
             benchmarks={benchmark["name"]: benchmark.get("settings", {}) for benchmark in study["benchmark"]},
+            policy=study.get("policy"),
             mistakes=tuple(_mistakes(study)),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from husai_core.evidence import Evidence
@@ -28,6 +29,9 @@ def check_plan(
         return
     for path, rule in plan.mistakes:
         yield Finding("EV-PLAN", STUDY, path, rule, "a study names everything once")
+    if plan.policy and f"policy/{PurePath(plan.policy).stem}.toml" not in paths:
+        rule = f"the policy '{plan.policy}' was named before the run and is not in the bundle"
+        yield Finding("EV-PLAN", STUDY, "$.policy", rule, "run the study again")
     yield from _check_sites(plan, sites)
     yield from _check_dictionaries(plan, conditions)
     yield from _check_controls(plan, conditions)
