@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from husai_core import strict_json
-from husai_core.sae import Architecture, Dims
+from husai_core.sae import Architecture, Coder
 
 if TYPE_CHECKING:
     from husai_core.sae import Params
@@ -31,13 +31,13 @@ def read_weights(raw: bytes) -> Params:
     return params
 
 
-def config_bytes(architecture: Architecture, settings: Any, dims: Dims, model_name: str, hook_name: str) -> bytes:
-    """A SAELens configuration; families that SAELens does not know keep their own name as `architecture`."""
-    own: Mapping[str, Any] = architecture.sae_lens_config(settings)
+def saved_files(coder: Coder, model_name: str, hook_name: str) -> dict[str, bytes]:
+    """A coder as the two files of SAELens; families that SAELens does not know keep their own name."""
+    own, tensors = coder.architecture.to_sae_lens(coder.params, coder.settings)
     config = {
-        "architecture": architecture.name,
-        "d_in": dims.d_in,
-        "d_sae": dims.d_sae,
+        "architecture": coder.architecture.name,
+        "d_in": coder.dims.d_in,
+        "d_sae": coder.dims.d_sae,
         "dtype": "float32",
         "device": "cpu",
         "apply_b_dec_to_input": True,
@@ -46,4 +46,10 @@ def config_bytes(architecture: Architecture, settings: Any, dims: Dims, model_na
         "metadata": {"model_name": model_name, "hook_name": hook_name},
         **own,
     }
-    return strict_json.encode(config)
+    return {CONFIG_FILE: strict_json.encode(config), WEIGHTS_FILE: weights_bytes(tensors)}
+
+
+def read_params(architecture: Architecture, files: Mapping[str, bytes]) -> Params:
+    """The parameters of a coder saved by `saved_files`."""
+    config = strict_json.parse(files[CONFIG_FILE], CONFIG_FILE)
+    return architecture.from_sae_lens(config, read_weights(files[WEIGHTS_FILE]))[1]

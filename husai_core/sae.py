@@ -29,6 +29,12 @@ class Batch:
     x: Tensor
     y: Tensor
     dead: Tensor | None = None  # (..., d_sae) bool
+    step: int = 0
+    steps: int = 1
+
+    def ramp(self, share: float) -> float:
+        """From 0 to 1 over the first `share` of training: how far a warm-up has come."""
+        return min(1.0, self.step / (share * self.steps)) if share > 0 else 1.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Traits:
 
     nonnegative: bool = True
     at_most_k: bool = False  # at most `settings.k` latents are active on a row
+    own_target: bool = False  # it chooses what it reconstructs, so its errors compare with its own kind only
 
 
 class Architecture(ABC):
@@ -53,6 +60,8 @@ class Architecture(ABC):
     requires: ClassVar[Sequence[str]] = ("torch",)
     Settings: ClassVar[type]
     traits: ClassVar[Traits] = Traits()
+    fixed: ClassVar[frozenset[str]] = frozenset()  # parameters that the optimiser leaves alone, such as a threshold
+    sae_lens_names: ClassVar[Sequence[str]] = ()  # values of `architecture` in a SAELens cfg.json that it can read
 
     @abstractmethod
     def initialise(self, dims: Dims, settings: Any, generator: Generator, mean: Tensor) -> Params:
@@ -70,12 +79,30 @@ class Architecture(ABC):
         """Reconstruction (..., B, d_out) of latents."""
         return latents @ params["W_dec"] + params["b_dec"].unsqueeze(-2)
 
+    def reconstruct(self, params: Params, x: Tensor, latents: Tensor, settings: Any) -> Tensor:
+        """Output (..., B, d_out); differs from `decode` where something bypasses the latents."""
+        return self.decode(params, latents, settings)
+
+    def target(self, params: Params, x: Tensor, y: Tensor, settings: Any) -> Tensor:
+        """What the output is compared with; differs from `y` only under the trait `own_target`."""
+        return y
+
     def project(self, params: Params, settings: Any) -> None:  # noqa: B027, most have nothing to restore
         """Restore constraints in place after an optimiser step."""
 
-    def sae_lens_config(self, settings: Any) -> Mapping[str, Any]:
-        """The architecture's own keys of a SAELens `cfg.json`; empty where SAELens has no such family."""
-        return {}
+    def calibrate(self, params: Params, rows: Tensor, settings: Any) -> None:  # noqa: B027, most have nothing to set
+        """Set what inference needs, in place, from training rows (N, d_in), once after the last step."""
+
+    def to_sae_lens(self, params: Params, settings: Any) -> tuple[Mapping[str, Any], Params]:
+        """The keys of a SAELens `cfg.json` and the tensors of one coder, as they are saved.
+
+        Where SAELens has no such family, the keys are empty and the tensors are the parameters.
+        """
+        return {}, params
+
+    def from_sae_lens(self, config: Mapping[str, Any], tensors: Params) -> tuple[Mapping[str, Any], Params]:
+        """The settings and parameters behind a saved coder: the inverse of `to_sae_lens`."""
+        return {}, tensors
 
 
 @dataclass(frozen=True)
@@ -94,6 +121,12 @@ class Coder:
 
     def decode(self, latents: Tensor) -> Tensor:
         return self.architecture.decode(self.params, latents, self.settings)
+
+    def reconstruct(self, x: Tensor, latents: Tensor) -> Tensor:
+        return self.architecture.reconstruct(self.params, x, latents, self.settings)
+
+    def target(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.architecture.target(self.params, x, y, self.settings)
 
     def dictionary(self) -> Tensor:
         """Feature directions (d_sae, d_out), after checking that the axes are what they are called."""

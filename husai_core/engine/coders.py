@@ -13,7 +13,7 @@ from husai_core.engine import trainer
 from husai_core.engine.plan import Chosen, PlannedCondition, recipe_table
 from husai_core.engine.sites import Perform, ReadySite
 from husai_core.model import Progress
-from husai_core.sae import Coder, Dims
+from husai_core.sae import Architecture, Coder, Dims
 from husai_core.subject import ControlOf, Subject
 
 
@@ -55,7 +55,8 @@ def train_condition(
 
     folder = perform(f"train {condition.name}", key, work)
     coders = tuple(
-        Coder(architecture, settings, dims, seed, _read(folder / f"s{seed}"), starts[seed]) for seed in seeds
+        Coder(architecture, settings, dims, seed, _read(architecture, folder / f"s{seed}"), starts[seed])
+        for seed in seeds
     )
     return ReadyCondition(
         condition.name,
@@ -84,7 +85,8 @@ def make_control(
 
     folder = perform(f"control {name}", key, work)
     coders = tuple(
-        Coder(c.architecture, c.settings, c.dims, c.seed, _read(folder / f"s{c.seed}"), c.initial) for c in base.coders
+        Coder(c.architecture, c.settings, c.dims, c.seed, _read(c.architecture, folder / f"s{c.seed}"), c.initial)
+        for c in base.coders
     )
     made_by = {key: value for key, value in control.describe().items() if key != "name"}
     made_of = ControlOf(control.plugin.name, base.name, made_by)
@@ -131,16 +133,14 @@ def _subject(
 
 def _write(coder: Coder, site: ReadySite, folder: Path) -> None:
     folder.mkdir()
-    (folder / interchange.WEIGHTS_FILE).write_bytes(interchange.weights_bytes(coder.params))
     planned = site.planned
-    config = interchange.config_bytes(
-        coder.architecture, coder.settings, coder.dims, planned.model.plugin.name, planned.hook_in
-    )
-    (folder / interchange.CONFIG_FILE).write_bytes(config)
+    for name, raw in interchange.saved_files(coder, planned.model.plugin.name, planned.hook_in).items():
+        (folder / name).write_bytes(raw)
 
 
-def _read(folder: Path) -> Any:
-    return interchange.read_weights((folder / interchange.WEIGHTS_FILE).read_bytes())
+def _read(architecture: Architecture, folder: Path) -> Any:
+    names = (interchange.CONFIG_FILE, interchange.WEIGHTS_FILE)
+    return interchange.read_params(architecture, {name: (folder / name).read_bytes() for name in names})
 
 
 def _derived_seed(name: str, seed: int) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FIRING_CHECK_EVERY = 10  # steps between looks at which latents are active; looking costs a forward pass
 LOSS_CHECK_EVERY = 50
+CALIBRATION_BATCHES = 32  # training rows from which inference thresholds are set
 DECAY_SHARE = 0.2  # the learning rate falls linearly to zero over the last fifth
 
 
@@ -41,14 +42,15 @@ def train(
     import torch
 
     seeds = list(starts)
-    params = {name: torch.stack([starts[seed][name] for seed in seeds]).requires_grad_() for name in starts[seeds[0]]}
-    optimiser = torch.optim.Adam(params.values(), lr=recipe.learning_rate, foreach=True)
+    params = {name: torch.stack([starts[seed][name] for seed in seeds]) for name in starts[seeds[0]]}
+    learned = [value.requires_grad_() for name, value in params.items() if name not in architecture.fixed]
+    optimiser = torch.optim.Adam(learned, lr=recipe.learning_rate, foreach=True)
     firing = _Firing(recipe.dead_after_steps)
     batches = _batches(len(rows_in), recipe)
     for step in range(recipe.steps):
         chosen = next(batches)
         x, y = rows_in[chosen], rows_out[chosen]
-        terms = architecture.loss(params, Batch(x, y, firing.dead), settings)
+        terms = architecture.loss(params, Batch(x, y, firing.dead, step, recipe.steps), settings)
         loss = torch.stack(list(terms.values())).sum(0)  # (seeds,)
         if step % LOSS_CHECK_EVERY == 0:
             _refuse_divergence(loss, seeds, step, recipe)
@@ -65,6 +67,8 @@ def train(
             progress(step / recipe.steps, f"loss {loss.mean().item():.4g}")
     if recipe.steps:
         _refuse_nonfinite_weights(params, seeds, recipe)
+        with torch.no_grad():
+            architecture.calibrate(params, rows_in[: recipe.batch_size * CALIBRATION_BATCHES], settings)
     return {seed: {name: value[i].detach().clone() for name, value in params.items()} for i, seed in enumerate(seeds)}
 
 

@@ -56,7 +56,7 @@ class AffineArchitecture(Architecture):
         return x @ params["W_enc"] + params["b_enc"].unsqueeze(-2)
 
     def residual(self, params: Params, latents: Tensor, batch: Batch, settings: AffineSettings) -> Tensor:
-        return batch.y - self.decode(params, latents, settings)
+        return batch.y - self.reconstruct(params, batch.x, latents, settings)
 
 
 def squared_error(residual: Tensor) -> Tensor:

@@ -46,8 +46,8 @@ class Relu(AffineArchitecture):
             "l1": settings.l1_coefficient * sparsity,
         }
 
-    def sae_lens_config(self, settings: ReluSettings) -> Mapping[str, Any]:
-        return {"architecture": "standard", "apply_b_dec_to_input": settings.apply_b_dec_to_input}
+    def to_sae_lens(self, params: Params, settings: ReluSettings) -> tuple[Mapping[str, Any], Params]:
+        return {"architecture": "standard", "apply_b_dec_to_input": settings.apply_b_dec_to_input}, params
 
 
 @hookimpl

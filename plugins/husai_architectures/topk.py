@@ -71,13 +71,14 @@ class TopK(AffineArchitecture):
         directions = params["W_dec"].detach()  # shares storage: in place, and unseen by autograd
         directions /= directions.norm(dim=-1, keepdim=True).clamp_min(1e-30)
 
-    def sae_lens_config(self, settings: TopKSettings) -> Mapping[str, Any]:
-        return {
+    def to_sae_lens(self, params: Params, settings: TopKSettings) -> tuple[Mapping[str, Any], Params]:
+        keys = {
             "architecture": "topk",
             "k": settings.k,
             "apply_b_dec_to_input": settings.apply_b_dec_to_input,
             "rescale_acts_by_decoder_norm": False,
         }
+        return keys, params
 
 
 def largest(latents: Tensor, k: int) -> Tensor:

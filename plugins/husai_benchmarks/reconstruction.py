@@ -65,7 +65,7 @@ class ReconstructionBenchmark(Benchmark):
         with torch.no_grad():
             for x, y in zip(task.test_in.split(size), task.test_out.split(size), strict=True):
                 latents = coder.encode(x)
-                batch = Reconstruction(y, latents, coder.decode(latents))
+                batch = Reconstruction(coder.target(x, y), latents, coder.reconstruct(x, latents))
                 for metric in streams:
                     states[metric.name] = metric.update(states.get(metric.name), batch)
             values = {metric.name: metric.finish(states[metric.name]) for metric in streams}

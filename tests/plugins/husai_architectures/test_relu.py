@@ -40,5 +40,5 @@ def test_impossible_coefficients_are_refused(wrong):
 
 
 def test_sae_lens_keys():
-    keys = Relu().sae_lens_config(ReluSettings())
+    keys, _ = Relu().to_sae_lens({}, ReluSettings())
     assert keys == {"architecture": "standard", "apply_b_dec_to_input": True}
