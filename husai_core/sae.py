@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,6 +31,8 @@ class Batch:
     dead: Tensor | None = None  # (..., d_sae) bool
     step: int = 0
     steps: int = 1
+    note_fired: Callable[[Tensor], None] = lambda fired: None
+    """For a loss that knows which latents (..., d_sae) were active on this batch: it saves the trainer from looking."""
 
     def ramp(self, share: float) -> float:
         """From 0 to 1 over the first `share` of training: how far a warm-up has come."""
@@ -61,6 +63,7 @@ class Architecture(ABC):
     Settings: ClassVar[type]
     traits: ClassVar[Traits] = Traits()
     fixed: ClassVar[frozenset[str]] = frozenset()  # parameters that the optimiser leaves alone, such as a threshold
+    stored_by_latent: ClassVar[frozenset[str]] = frozenset()  # of shape (..., d_sae) but laid out latent by latent
     sae_lens_names: ClassVar[Sequence[str]] = ()  # values of `architecture` in a SAELens cfg.json that it can read
 
     @abstractmethod

@@ -40,6 +40,8 @@ class Recipe:
     learning_rate: float
     data_order_seed: int
     dead_after_steps: int
+    agreement: float = 0.0  # weight of the term that draws the seeds' dictionaries together; 0 is none
+    match_every: int = 50  # steps between matchings of their latents
 
 
 @dataclass(frozen=True)
@@ -145,5 +147,7 @@ def _sae(entry: Mapping[str, Any], training: Mapping[str, Any], sites: tuple[Sit
             learning_rate=float(entry.get("learning_rate", training["learning_rate"])),
             data_order_seed=training.get("data_order_seed", 0),
             dead_after_steps=training.get("dead_after_steps", 200),
+            agreement=float(entry.get("agreement", 0.0)),
+            match_every=training.get("match_every", 50),
         ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,11 @@ class ReadyCondition:
 
 
 def train_condition(
-    condition: PlannedCondition, seeds: tuple[int, ...], site: ReadySite, perform: Perform
+    condition: PlannedCondition,
+    seeds: tuple[int, ...],
+    site: ReadySite,
+    perform: Perform,
+    unfinished: Callable[[Any], Path],
 ) -> ReadyCondition:
     """The dictionaries of one condition, one per seed, trained together unless the cache has them."""
     key = {
@@ -48,10 +52,12 @@ def train_condition(
 
     def work(folder: Path, progress: Progress) -> None:
         recipe = condition.recipe
-        trained = trainer.train(architecture, settings, starts, rows_in, rows_out, recipe, progress)
+        checkpoint = unfinished(key)
+        trained = trainer.train(architecture, settings, starts, rows_in, rows_out, recipe, progress, checkpoint)
         for seed, params in trained.items():
             coder = Coder(architecture, settings, dims, seed, params, starts[seed])
             _write(coder, site, folder / f"s{seed}")
+        checkpoint.unlink(missing_ok=True)
 
     folder = perform(f"train {condition.name}", key, work)
     coders = tuple(

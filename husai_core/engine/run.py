@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from husai_core import bundle, interchange, metric, sae, strict_json
-from husai_core.engine import activations, coders, measuring, sites, trainer
+from husai_core import bundle, interchange, strict_json
+from husai_core.engine import coders, measuring, sites
 from husai_core.engine.cache import Cache, key_of
 from husai_core.engine.coders import ReadyCondition
 from husai_core.engine.environment import deterministic
@@ -17,7 +17,7 @@ from husai_core.engine.sites import ReadySite, Work
 from husai_core.errors import UsageError
 from husai_core.provenance import now, provenance
 
-NUMERICS = (sae, metric, interchange, activations, trainer, sites, coders, measuring)
+NUMERICS = ("engine", "kernels", "interchange*", "metric.py", "sae.py")  # of this package: their text decides results
 
 Files = dict[str, bytes]
 Views = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
@@ -73,8 +73,7 @@ class _Run:
     def __init__(self, plan: Plan, cache: Cache, listener: Listener, environment: Mapping[str, Any]) -> None:
         self.plan, self.cache, self.listener = plan, cache, listener
         # Everything that turns inputs into results counts: numerics of the machine, and this engine's own code.
-        engine = {module.__name__: strict_json.digest(Path(str(module.__file__)).read_bytes()) for module in NUMERICS}
-        self.environment = {**environment, "engine": engine}
+        self.environment = {**environment, "engine": _numerics_digest()}
         self.number = self.from_cache = 0
         conditions = len(plan.conditions)
         self.total = len(plan.sites) * (2 + len(plan.benchmarks)) + conditions * (1 + len(plan.controls))
@@ -97,7 +96,7 @@ class _Run:
 
     def perform(self, label: str, depends_on: Any, work: Work) -> Path:
         """The folder of a piece of work: from the cache when it is there and intact, else done now."""
-        key = key_of({"depends_on": depends_on, "environment": self.environment})
+        key = self._key(depends_on)
         self.number += 1
         self.listener.start(label, self.number, self.total)
         begin = time.monotonic()
@@ -115,10 +114,17 @@ class _Run:
         self.listener.finish(label, cached=cached, seconds=time.monotonic() - begin)
         return folder
 
+    def unfinished(self, depends_on: Any) -> Path:
+        """Where a piece of work keeps its state, to go on from when it is stopped."""
+        return self.cache.unfinished(self._key(depends_on))
+
+    def _key(self, depends_on: Any) -> str:
+        return key_of({"depends_on": depends_on, "environment": self.environment})
+
     def _conditions_at(self, site: ReadySite) -> list[ReadyCondition]:
         found = []
         for planned in self.plan.conditions_at(site.planned):
-            trained = coders.train_condition(planned, self.plan.study.seeds, site, self.perform)
+            trained = coders.train_condition(planned, self.plan.study.seeds, site, self.perform, self.unfinished)
             found.append(trained)
             for control in self.plan.controls:
                 found.append(coders.make_control(control, trained, planned, site, self.perform))
@@ -133,6 +139,17 @@ class _Run:
                     raw = (condition.folder / f"s{subject.seed}" / name).read_bytes()
                     files[f"weights/{subject.name}/{name}"] = raw
         return files
+
+
+def _numerics_digest() -> str:
+    package = Path(__file__).parents[1]
+    modules = sorted(
+        path for pattern in NUMERICS for found in package.glob(pattern) for path in (found, *found.rglob("*.py"))
+    )
+    texts = {
+        str(path.relative_to(package)): strict_json.digest(path.read_bytes()) for path in modules if path.is_file()
+    }
+    return strict_json.digest(strict_json.encode(texts))
 
 
 def _refuse_other_bundle(out: Path, study: bytes) -> None:

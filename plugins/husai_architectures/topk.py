@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from husai_core import Architecture, Batch, Dims, Traits, hookimpl
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from husai_core.kernels import SparseLatents
     from husai_core.sae import Params
 
 
@@ -35,6 +36,7 @@ class TopK(AffineArchitecture):
     summary = "The k largest ReLU latents of each row, unit decoder rows, AuxK for dead latents."
     Settings = TopKSettings
     traits = Traits(nonnegative=True, at_most_k=True)
+    stored_by_latent = frozenset({"W_enc"})
 
     def initialise(self, dims: Dims, settings: TopKSettings, generator: Generator, mean: Tensor) -> Params:
         if settings.k > dims.d_sae:
@@ -44,18 +46,23 @@ class TopK(AffineArchitecture):
     def encode(self, params: Params, x: Tensor, settings: TopKSettings) -> Tensor:
         return largest(self.pre_activations(params, x, settings).relu(), settings.k)
 
+    def active(self, params: Params, x: Tensor, settings: TopKSettings) -> SparseLatents:
+        """The latents of `encode`, without the zeros."""
+        from husai_core.kernels import encode_largest
+
+        subtract = params["b_dec"] if settings.apply_b_dec_to_input else None
+        return encode_largest(x, params["W_enc"], params["b_enc"], settings.k, subtract)
+
     def loss(self, params: Params, batch: Batch, settings: TopKSettings) -> Mapping[str, Tensor]:
-        candidates = self.pre_activations(params, batch.x, settings).relu()
-        residual = self.residual(params, largest(candidates, settings.k), batch, settings)
+        latents = self.active(params, batch.x, settings)
+        batch.note_fired(latents.fired)
+        residual = batch.y - latents.times(params["W_dec"]) - params["b_dec"].unsqueeze(-2)
         terms = {"mse": squared_error(residual)}
         if batch.dead is not None and settings.aux_coefficient > 0:
-            aux = self.auxiliary(params, candidates, residual.detach(), batch, settings)
-            terms["aux"] = settings.aux_coefficient * aux
+            terms["aux"] = settings.aux_coefficient * self.auxiliary(params, residual.detach(), batch, settings)
         return terms
 
-    def auxiliary(
-        self, params: Params, candidates: Tensor, residual: Tensor, batch: Batch, settings: TopKSettings
-    ) -> Tensor:
+    def auxiliary(self, params: Params, residual: Tensor, batch: Batch, settings: TopKSettings) -> Tensor:
         """Error of the dead latents on the residual, relative to its variance; 0 where none is dead.
 
         The paper divides both terms by the variance of what they reconstruct. Here `mse` is in raw units, so
@@ -63,9 +70,17 @@ class TopK(AffineArchitecture):
         """
         assert batch.dead is not None
         width = settings.aux_k or batch.x.shape[-1] // 2
-        revived = largest(candidates * batch.dead.unsqueeze(-2), width) @ params["W_dec"]
+        revived = each_seed(self._revived, params, batch.dead, batch.x, width, settings)
         relative = squared_error(revived - residual) / variance(residual).clamp_min(1e-30)
         return relative * variance(batch.y) * batch.dead.any(-1)
+
+    def _revived(self, params: Params, dead: Tensor, x: Tensor, width: int, settings: TopKSettings) -> Tensor:
+        """What the dead latents of one seed make of x (B, d): the live ones are not computed."""
+        which = dead.nonzero().squeeze(-1)
+        if not len(which):
+            return x.new_zeros(len(x), params["W_dec"].shape[-1])
+        some = {"W_enc": params["W_enc"][:, which], "b_enc": params["b_enc"][which], "b_dec": params["b_dec"]}
+        return largest(self.pre_activations(some, x, settings).relu(), width) @ params["W_dec"][which]
 
     def project(self, params: Params, settings: TopKSettings) -> None:
         directions = params["W_dec"].detach()  # shares storage: in place, and unseen by autograd
@@ -79,6 +94,16 @@ class TopK(AffineArchitecture):
             "rescale_acts_by_decoder_norm": False,
         }
         return keys, params
+
+
+def each_seed(one: Callable[..., Tensor], params: Params, per_seed: Tensor, *same: Any) -> Tensor:
+    """`one` for every seed of the stack, stacked again; of a single coder, just that."""
+    import torch
+
+    if per_seed.dim() == 1:
+        return one(params, per_seed, *same)
+    seeds = range(len(per_seed))
+    return torch.stack([one({name: p[s] for name, p in params.items()}, per_seed[s], *same) for s in seeds])
 
 
 def largest(latents: Tensor, k: int) -> Tensor:
