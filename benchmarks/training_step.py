@@ -1,0 +1,129 @@
+"""One TopK training step of HUSAI and of three peers, interleaved in one process, and eight seeds at once.
+
+    python benchmarks/training_step.py [--runs 20] [--threads 2] [--out FILE]
+
+The peers are those of `peers.py`. Every round takes one step of each in turn, so that a busy moment of a shared machine
+meets all of them. The floor is the one dense encoder product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from peers import TRAINERS, Shape, Step, husai
+
+SHAPES = [Shape(576, 4608, 32, 2048), Shape(128, 1024, 32, 2048)]
+SEED_SHAPES = [Shape(128, 128, 8, 2048), Shape(128, 256, 16, 2048), Shape(128, 512, 32, 2048), Shape(128, 1024, 32, 2048)]
+SEEDS = 8
+DISTRIBUTIONS = ("torch", "numpy", "sae-lens", "dictionary-learning", "eai-sparsify")
+
+
+def seconds(step: Step, batch: torch.Tensor) -> float:
+    begin = time.perf_counter()
+    step(batch)
+    return time.perf_counter() - begin
+
+
+def compare(shape: Shape, runs: int) -> dict[str, object]:
+    """Medians over interleaved rounds, after three that are thrown away."""
+    torch.manual_seed(0)
+    rows = torch.randn(8 * shape.batch, shape.d_in)
+    steps = {name: build(shape, rows) for name, build in TRAINERS.items()}
+    took: dict[str, list[float]] = {name: [] for name in steps}
+    for round_number in range(runs + 3):
+        batch = rows[: shape.batch] if round_number % 2 else rows[-shape.batch :]
+        for name, step in steps.items():
+            elapsed = seconds(step, batch)
+            if round_number >= 3:
+                took[name].append(elapsed)
+    median = {name: statistics.median(values) for name, values in took.items()}
+    others = {name: median[name] / median["husai"] for name in median if name not in ("husai", "floor")}
+    return {
+        "shape": vars(shape),
+        "median_ms": {name: round(1e3 * value, 2) for name, value in median.items()},
+        "best_ms": {name: round(1e3 * min(values), 2) for name, values in took.items()},
+        "times_faster_than": {name: round(value, 2) for name, value in others.items()},
+        "multiple_of_floor": round(median["husai"] / median["floor"], 2),
+    }
+
+
+def eight_seeds(shape: Shape, runs: int) -> dict[str, object]:
+    """A step of eight seeds together, in turn with eight steps of one seed after another."""
+    torch.manual_seed(0)
+    rows = torch.randn(8 * shape.batch, shape.d_in)
+    together = husai(shape, rows, SEEDS)
+    alone = [husai(shape, rows) for _ in range(SEEDS)]
+    took: dict[str, list[float]] = {"together": [], "one_by_one": []}
+    for round_number in range(runs + 3):
+        pair = seconds(together, rows), sum(seconds(step, rows) for step in alone)
+        if round_number >= 3:
+            took["together"].append(pair[0])
+            took["one_by_one"].append(pair[1])
+    median = {name: statistics.median(values) for name, values in took.items()}
+    return {
+        "shape": vars(shape),
+        "seeds": SEEDS,
+        "median_ms": {name: round(1e3 * value, 2) for name, value in median.items()},
+        "share_of_the_time": round(median["together"] / median["one_by_one"], 3),
+    }
+
+
+def memory(shape: Shape, name: str) -> int:
+    """Peak resident MiB that a step of one trainer adds to what it holds before, in a process of its own."""
+    here = Path(__file__).parent
+    code = (
+        "import resource, sys, torch; sys.path.insert(0, sys.argv[1]); from peers import TRAINERS, Shape\n"
+        "shape = Shape(*map(int, sys.argv[3:])); rows = torch.randn(2 * shape.batch, shape.d_in)\n"
+        "step = TRAINERS[sys.argv[2]](shape, rows); resident = lambda: int(open('/proc/self/statm').read().split()[1])\n"
+        "step(rows[:64]) if sys.argv[2] not in ('husai', 'floor') else None\n"
+        "before = resident() * 4096\n"
+        "for _ in range(3): step(rows[:shape.batch])\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)"
+    )
+    command = [sys.executable, "-c", code, str(here), name, *map(str, vars(shape).values())]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return round(int(done.stdout.strip().splitlines()[-1]) / 2**20)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    big = SHAPES[0]
+    batches = [big.batch // 2, big.batch, 2 * big.batch]
+    result = {
+        "command": " ".join(["python", "benchmarks/training_step.py", *sys.argv[1:]]),
+        "runs": options.runs,
+        "steps": [compare(shape, options.runs) for shape in SHAPES],
+        "eight_seeds": [eight_seeds(shape, options.runs) for shape in SEED_SHAPES],
+        "peak_memory_added_mib": {
+            name: {
+                str(batch): memory(Shape(big.d_in, big.d_sae, big.k, batch), name) for batch in batches
+            }
+            for name in TRAINERS
+            if name != "floor"
+        },
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in DISTRIBUTIONS}},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, shared; {options.threads} threads",
+    }
+    text = json.dumps(result, indent=1)
+    print(text)
+    if options.out:
+        options.out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
