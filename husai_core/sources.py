@@ -44,6 +44,8 @@ def _imported_modules(raw: bytes, importer: str) -> list[str]:
                 parent = importer.split(".")[: -node.level]
                 base = ".".join([*parent, base] if base else parent)
             found.add(base)
+            if base.partition(".")[0] != importer.partition(".")[0]:
+                continue  # looking for a module inside another package would import that package
             found |= {f"{base}.{alias.name}" for alias in node.names if _is_module(f"{base}.{alias.name}")}
     return sorted(found)
 

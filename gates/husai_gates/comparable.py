@@ -24,6 +24,8 @@ def _differences(one: Located, other: Located) -> Iterator[tuple[str, str, Any, 
     a, b = one.condition, other.condition
     if (a.site, a.site_digest) != (b.site, b.site_digest):
         yield "CMP-SITE", "site", a.site, b.site
+    if (own := _target(a.subjects)) != (other_target := _target(b.subjects)):
+        yield "CMP-TARGET", "what is reconstructed", own, other_target
     sides = [(_benchmark(one.evidence), _benchmark(other.evidence), "CMP-BENCHMARK")]
     sides.append((_data(one.evidence), _data(other.evidence), "CMP-DATA"))
     sides.append((one.measurement.card.to_json(), other.measurement.card.to_json(), "CMP-METRIC"))
@@ -43,6 +45,12 @@ def _benchmark(evidence: Evidence) -> Mapping[str, Any]:
 
 def _data(evidence: Evidence) -> Mapping[str, Any]:
     return {f"the data '{source.name}'": (source.digest, source.rows) for source in evidence.data}
+
+
+def _target(subjects: tuple[Subject, ...]) -> str:
+    """What the errors of these subjects are about: an architecture may choose what it reconstructs."""
+    names = {s.architecture["name"] for s in subjects if s.architecture.get("own_target")}
+    return ", ".join(f"the choice of '{name}'" for name in sorted(names)) or "the site's target"
 
 
 def _by_seed(subjects: tuple[Subject, ...]) -> dict[int, Subject]:

@@ -122,7 +122,7 @@ def _subject(
         role="control" if control else condition.role,  # type: ignore[arg-type]
         site=site.planned.name,
         site_digest=site.digest,
-        architecture=condition.architecture.describe(),
+        architecture=_architecture_table(condition.architecture),
         dims=vars(coder.dims),
         seed=coder.seed,
         budget={
@@ -135,6 +135,12 @@ def _subject(
         weights=strict_json.digest((folder / f"s{coder.seed}" / interchange.WEIGHTS_FILE).read_bytes()),
         control=control,
     )
+
+
+def _architecture_table(chosen: Chosen) -> dict[str, Any]:
+    """Who made it, with which settings, and whether it chooses what it reconstructs."""
+    table = chosen.describe()
+    return {**table, "own_target": True} if chosen.item.traits.own_target else table
 
 
 def _write(coder: Coder, site: ReadySite, folder: Path) -> None:

@@ -96,7 +96,7 @@ def make_plan(study: Study, plugins: PluginTable) -> Plan:
 
 
 def _refuse_k_wider_than_dictionary(architecture: Chosen, d_sae: int, place: str) -> None:
-    k = getattr(architecture.settings, "k", 0)
+    k = getattr(architecture.settings, "k", None) or 0
     if k > d_sae:
         raise UsageError(f"{place}.settings.k", f"k = {k} is more than d_sae = {d_sae}")
 

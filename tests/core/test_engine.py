@@ -191,3 +191,36 @@ def test_weights_are_in_the_layout_of_sae_lens(tmp_path: Path, run_tiny: Run) ->
     assert config["architecture"] == "topk"
     assert (config["d_in"], config["d_sae"], config["k"]) == (16, 24, 4)
     assert config["metadata"]["hook_name"] == "blocks.0.hook_resid_post"
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        'architecture = "hierarchical_topk"\nsettings = { k = 4, budgets = [1, 4] }',
+        'architecture = "orthogonal_topk"\nsettings = { k = 4 }',
+        'architecture = "skip_transcoder"\nsettings = { k = 4 }',
+        'architecture = "sae_lens"\nsettings = { family = "batchtopk", k = 4 }',
+        'architecture = "sae_lens"\nsettings = { family = "jumprelu" }',
+    ],
+)
+def test_other_architectures_run_like_any(tmp_path: Path, run_tiny: Run, choice: str) -> None:
+    old = 'architecture = "topk"\nrole = "candidate"\nd_sae = 24\nsettings = { k = 4 }'
+    without = '[[control]]\nname = "untrained"\n\n'  # SAELens starts with no bias: a row without latents has no cosine
+    run_tiny(**{old: f'role = "candidate"\nd_sae = 24\n{choice}', without: ""})
+    assert audit(bundle.read(tmp_path / "out")).findings == ()
+    evidence = json.loads((tmp_path / "out" / "evidence" / "reconstruction.site.json").read_bytes())
+    assert evidence["outcome"]["status"] == "completed"
+
+
+def test_a_subject_says_that_its_architecture_chooses_its_target(
+    tmp_path: Path, run_tiny: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from husai_architectures.topk import TopK
+    from husai_core import Traits
+
+    monkeypatch.setattr(TopK, "traits", Traits(at_most_k=True, own_target=True))
+    run_tiny()
+    assert audit(bundle.read(tmp_path / "out")).findings == ()
+    for path in (tmp_path / "out" / "subjects").iterdir():
+        document = json.loads(path.read_bytes())
+        assert document["architecture"].get("own_target") is (True if "topk" in path.name else None)

@@ -42,3 +42,13 @@ def test_an_edit_to_a_neighbour_it_does_not_import_changes_nothing(package: Path
     before = _digest()
     (package / "stranger.py").write_text("# edited\n")
     assert _digest() == before
+
+
+def test_nothing_of_another_package_is_imported(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heavy = tmp_path / "acme_heavy"
+    heavy.mkdir()
+    (heavy / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    (heavy / "part.py").write_text("")
+    (package / "main.py").write_text("def f():\n    from acme_heavy.part import x\n    import acme_heavy.part\n")
+    _digest()
+    assert "acme_heavy" not in sys.modules

@@ -582,6 +582,12 @@ def other_width(draft: Any) -> None:
             subject["dims"]["d_sae"] = 512
 
 
+def other_target(draft: Any) -> None:
+    for subject in draft.subjects.values():
+        if subject["condition"].startswith("addition.topk"):
+            subject["architecture"]["own_target"] = True
+
+
 def _move_baseline(draft: Any) -> dict[str, Any]:
     other = copy.deepcopy(draft.reconstruction)
     other["measurements"] = [m for m in other["measurements"] if "relu" in m["condition"]]
@@ -753,6 +759,7 @@ REGENERATED: list[tuple[Callable[[Any], None], str, int]] = [
     (other_metric_version, "CMP-METRIC", 2),
     (other_budget, "CMP-BUDGET", 2),
     (other_width, "CMP-BUDGET", 2),
+    (other_target, "CMP-TARGET", 2),
     (other_data, "CMP-DATA", 2),
     (other_benchmark_version, "CMP-BENCHMARK", 2),
     (other_benchmark_settings, "CMP-BENCHMARK", 2),
@@ -977,6 +984,14 @@ def test_a_layer_one_candidate_and_a_layer_zero_baseline_are_not_compared(draft:
     row = next(r for r in decision.rows if r.rule == "not-worse")
     assert (row.status, row.code) == ("inconclusive", "CMP-SITE")
     assert decision.exit_code == 2
+
+
+def test_a_dictionary_with_its_own_target_is_compared_with_its_kind_only(draft: Any, decide: Any) -> None:
+    other_target(draft)
+    row = {r.rule: r for r in decide(draft.files()).rows}
+    assert (row["not-worse"].status, row["not-worse"].code) == ("inconclusive", "CMP-TARGET")
+    assert "the choice of 'topk' and the site's target" in row["not-worse"].says
+    assert row["trained"].status == "pass"  # its own control reconstructs the same thing
 
 
 def test_two_policies_to_pick_from_are_a_policy_error(draft: Any, decide: Any) -> None:

@@ -1,0 +1,38 @@
+"""Skip transcoder: a TopK transcoder beside a linear map from input to output (arXiv 2501.18823).
+
+The map starts at zero and takes what is linear, so that latents are left for what is not. SAELens's skip transcoder
+has ReLU latents, so it has no equivalent of this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from husai_architectures.topk_transcoder import TopKTranscoder, TopKTranscoderSettings
+from husai_core import Architecture, Dims, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from husai_core.sae import Params
+
+
+class SkipTranscoder(TopKTranscoder):
+    name = "skip_transcoder"
+    summary = "TopK transcoder plus a linear map around the latents, zero at the start."
+
+    def initialise(self, dims: Dims, settings: TopKTranscoderSettings, generator: Generator, mean: Tensor) -> Params:
+        params = super().initialise(dims, settings, generator, mean)
+        return {**params, "W_skip": mean.new_zeros(dims.d_in, dims.d_out)}
+
+    def reconstruct(self, params: Params, x: Tensor, latents: Tensor, settings: TopKTranscoderSettings) -> Tensor:
+        return self.decode(params, latents, settings) + x @ params["W_skip"]
+
+    def to_sae_lens(self, params: Params, settings: TopKTranscoderSettings) -> tuple[Mapping[str, Any], Params]:
+        return {"architecture": "topk_skip_transcoder"}, params  # SAELens would read our name as its ReLU family
+
+
+@hookimpl
+def husai_architectures() -> Sequence[Architecture]:
+    return [SkipTranscoder()]
