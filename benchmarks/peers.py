@@ -31,7 +31,6 @@ class Shape:
 def husai(shape: Shape, rows: torch.Tensor, seeds: int = 1) -> Step:
     """HUSAI's own step; it gathers its batch from `rows` itself, which the others are spared."""
     from husai_architectures.topk import TopK, TopKSettings
-
     from husai_core import Dims
     from husai_core.engine.trainer import Training, initial_params
     from husai_core.study import Recipe

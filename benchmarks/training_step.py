@@ -23,7 +23,12 @@ import torch
 from peers import TRAINERS, Shape, Step, husai
 
 SHAPES = [Shape(576, 4608, 32, 2048), Shape(128, 1024, 32, 2048)]
-SEED_SHAPES = [Shape(128, 128, 8, 2048), Shape(128, 256, 16, 2048), Shape(128, 512, 32, 2048), Shape(128, 1024, 32, 2048)]
+SEED_SHAPES = [
+    Shape(128, 128, 8, 2048),
+    Shape(128, 256, 16, 2048),
+    Shape(128, 512, 32, 2048),
+    Shape(128, 1024, 32, 2048),
+]
 SEEDS = 8
 DISTRIBUTIONS = ("torch", "numpy", "sae-lens", "dictionary-learning", "eai-sparsify")
 
@@ -84,9 +89,8 @@ def memory(shape: Shape, name: str) -> int:
     code = (
         "import resource, sys, torch; sys.path.insert(0, sys.argv[1]); from peers import TRAINERS, Shape\n"
         "shape = Shape(*map(int, sys.argv[3:])); rows = torch.randn(2 * shape.batch, shape.d_in)\n"
-        "step = TRAINERS[sys.argv[2]](shape, rows); resident = lambda: int(open('/proc/self/statm').read().split()[1])\n"
-        "step(rows[:64]) if sys.argv[2] not in ('husai', 'floor') else None\n"
-        "before = resident() * 4096\n"
+        "step = TRAINERS[sys.argv[2]](shape, rows)\n"
+        "before = int(open('/proc/self/statm').read().split()[1]) * 4096\n"
         "for _ in range(3): step(rows[:shape.batch])\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)"
     )
@@ -110,14 +114,13 @@ def main() -> None:
         "steps": [compare(shape, options.runs) for shape in SHAPES],
         "eight_seeds": [eight_seeds(shape, options.runs) for shape in SEED_SHAPES],
         "peak_memory_added_mib": {
-            name: {
-                str(batch): memory(Shape(big.d_in, big.d_sae, big.k, batch), name) for batch in batches
-            }
+            name: {str(batch): memory(Shape(big.d_in, big.d_sae, big.k, batch), name) for batch in batches}
             for name in TRAINERS
             if name != "floor"
         },
         "versions": {"python": platform.python_version(), **{name: version(name) for name in DISTRIBUTIONS}},
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, shared; {options.threads} threads",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, shared",
+        "threads": options.threads,
     }
     text = json.dumps(result, indent=1)
     print(text)

@@ -18,12 +18,14 @@ BLOCK = 4 * 1024 * 1024  # pre-activations held at once: they are made and thinn
 def encode_largest(x: Tensor, w_enc: Tensor, b_enc: Tensor, k: int, subtract: Tensor | None = None) -> SparseLatents:
     """The k largest positive entries of each row of `(x - subtract) @ w_enc + b_enc`.
 
-    Shapes: x (B, d), w_enc (..., d, m), b_enc (..., m), subtract (..., d); the optional leading axis counts seeds.
+    Shapes: x (B, d) or (..., B, d), w_enc (..., d, m), b_enc (..., m), subtract (..., d); the optional leading axis
+    counts seeds.
     No (B, m) tensor outlives its block, and none is made for gradients.
     """
     leading = tuple(w_enc.shape[:-2])
     stacked = (w_enc, b_enc) if leading else (w_enc.unsqueeze(0), b_enc.unsqueeze(0))
-    inputs = x.unsqueeze(0) if subtract is None else x - subtract.reshape(-1, 1, x.shape[-1])
+    inputs = x if subtract is None else x - subtract.unsqueeze(-2)
+    inputs = inputs.reshape(-1, *x.shape[-2:])
     with torch.no_grad():
         pattern, found = _select(inputs, *stacked, k)
     values: Tensor = _Values.apply(found, inputs, *stacked, pattern)

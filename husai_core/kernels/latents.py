@@ -32,6 +32,17 @@ class SparseLatents:
             *self.leading, p.batch, p.width
         )
 
+    def ranked(self, k: int) -> tuple[Tensor, Tensor]:
+        """Values and places (..., batch, k) of each row from the largest on; where a row has fewer, zeros."""
+        p = self.pattern
+        rank = torch.arange(len(p.columns), device=p.columns.device) - p.starts.index_select(0, p.rows)
+        shape = (p.seeds * p.batch, k)
+        values = self.values.new_zeros(shape).index_put((p.rows, rank), self.values)
+        places = p.columns.new_zeros(shape).index_put((p.rows, rank), p.columns % p.width)
+        ordered, order = values.sort(-1, descending=True)
+        shape = (*self.leading, p.batch, k)
+        return ordered.view(shape), places.gather(-1, order).view(shape)
+
     @property
     def fired(self) -> Tensor:
         """(..., width) bool: the latents that are active on some row."""

@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HierarchicalTopKSettings(TopKSettings):
-    """`budgets` left out is every one up to k, `weights` left out is equal; latents are encoded at `inference_k`.
-
-    What is silent at `inference_k` counts as dead, so leave it out where AuxK should look at all k.
-    """
+    """`budgets` left out is every one up to k, `weights` left out is equal; latents are encoded at `inference_k`."""
 
     budgets: tuple[int, ...] | None = None
     weights: tuple[float, ...] | None = None
@@ -64,15 +61,12 @@ class HierarchicalTopK(TopK):
         return largest(self.pre_activations(params, x, settings).relu(), settings.inference_k or settings.k)
 
     def loss(self, params: Params, batch: Batch, settings: HierarchicalTopKSettings) -> Mapping[str, Tensor]:
-        candidates = self.pre_activations(params, batch.x, settings).relu()
-        values, places = candidates.topk(settings.k, dim=-1)
+        latents = self.active(params, batch.x, settings)
+        batch.note_fired(latents.fired)
+        values, places = latents.ranked(settings.k)
         start = batch.y - params["b_dec"].unsqueeze(-2)
         errors, residual = nested_errors(start, values, places, params["W_dec"], settings.shares())
-        terms = {"nested_mse": errors.mean(-1)}
-        if batch.dead is not None and settings.aux_coefficient > 0:
-            aux = self.auxiliary(params, candidates, residual, batch, settings)
-            terms["aux"] = settings.aux_coefficient * aux
-        return terms
+        return {"nested_mse": errors.mean(-1), **self.auxiliary(params, residual, batch, settings)}
 
     def to_sae_lens(self, params: Params, settings: HierarchicalTopKSettings) -> tuple[Mapping[str, Any], Params]:
         """SAELens's TopK at the budget of inference; the other budgets were a matter of training."""

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from husai_architectures.affine import at_least_zero, squared_error
-from husai_architectures.topk import TopK, TopKSettings, largest, variance
+from husai_architectures.affine import at_least_zero
+from husai_architectures.topk import TopK, TopKSettings, variance
 from husai_core import Architecture, Batch, hookimpl
 
 if TYPE_CHECKING:
@@ -51,15 +51,11 @@ class OrthogonalTopK(TopK):
     sae_lens_names: Sequence[str] = ()
 
     def loss(self, params: Params, batch: Batch, settings: OrthogonalTopKSettings) -> Mapping[str, Tensor]:
-        candidates = self.pre_activations(params, batch.x, settings).relu()
-        latents = largest(candidates, settings.k)
-        residual = self.residual(params, latents, batch, settings)
-        terms = {"mse": squared_error(residual)}
-        if batch.dead is not None and settings.aux_coefficient > 0:
-            aux = self.auxiliary(params, candidates, residual.detach(), batch, settings)
-            terms["aux"] = settings.aux_coefficient * aux
+        latents = self.active(params, batch.x, settings)
+        batch.note_fired(latents.fired)
+        terms = self.errors(params, latents, batch, settings)
         if settings.orthogonality_coefficient > 0:
-            counted = latents.detach()[..., : settings.competition_rows, :]
+            counted = latents.dense().detach()[..., : settings.competition_rows, :]
             pairs, competition = competing_pairs(counted, settings.k, settings.competition_threshold)
             overlap = weighted_overlap(params["W_dec"], pairs, competition)
             terms["orthogonality"] = settings.orthogonality_coefficient * variance(batch.y) * overlap

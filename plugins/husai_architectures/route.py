@@ -10,10 +10,10 @@ on the same target is ours.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from husai_architectures.topk import TopK, TopKSettings, largest, variance
+from husai_architectures.topk import TopK, TopKSettings, variance
 from husai_core import Architecture, Batch, Dims, Traits, hookimpl
 
 if TYPE_CHECKING:
@@ -70,14 +70,13 @@ class Route(TopK):
 
     def loss(self, params: Params, batch: Batch, settings: RouteSettings) -> Mapping[str, Tensor]:
         routed = self.target(params, batch.x, batch.y, settings)
-        candidates = self.pre_activations(params, routed, settings).relu()
-        residual = routed - self.decode(params, largest(candidates, settings.k), settings)
-        terms = {"relative_error": relative_error(residual, routed)}
-        if batch.dead is not None and settings.aux_coefficient > 0:
-            own = Batch(routed.detach(), routed.detach(), batch.dead)
-            aux = self.auxiliary(params, candidates, residual.detach(), own, settings)
-            terms["aux"] = settings.aux_coefficient * aux / variance(own.y).clamp_min(1e-30)
-        return terms
+        latents = self.active(params, routed, settings)
+        batch.note_fired(latents.fired)
+        residual = routed - self.output(params, routed, latents)
+        own = replace(batch, x=routed.detach(), y=routed.detach())
+        aux = self.auxiliary(params, residual.detach(), own, settings)
+        relative = {name: term / variance(own.y).clamp_min(1e-30) for name, term in aux.items()}
+        return {"relative_error": relative_error(residual, routed), **relative}
 
     def _layers(self, params: Params, x: Tensor, settings: RouteSettings) -> Tensor:
         rows = x.unflatten(-1, (params["W_router"].shape[-1], -1))  # (..., B, layers, d)

@@ -15,6 +15,7 @@ from husai_core import Architecture, Dims, hookimpl
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from husai_core.kernels import SparseLatents
     from husai_core.sae import Params
 
 
@@ -28,6 +29,9 @@ class SkipTranscoder(TopKTranscoder):
 
     def reconstruct(self, params: Params, x: Tensor, latents: Tensor, settings: TopKTranscoderSettings) -> Tensor:
         return self.decode(params, latents, settings) + x @ params["W_skip"]
+
+    def output(self, params: Params, x: Tensor, latents: SparseLatents) -> Tensor:
+        return super().output(params, x, latents) + x @ params["W_skip"]
 
     def to_sae_lens(self, params: Params, settings: TopKTranscoderSettings) -> tuple[Mapping[str, Any], Params]:
         return {"architecture": "topk_skip_transcoder"}, params  # SAELens would read our name as its ReLU family

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,26 +56,40 @@ class TopK(AffineArchitecture):
     def loss(self, params: Params, batch: Batch, settings: TopKSettings) -> Mapping[str, Tensor]:
         latents = self.active(params, batch.x, settings)
         batch.note_fired(latents.fired)
-        residual = batch.y - latents.times(params["W_dec"]) - params["b_dec"].unsqueeze(-2)
-        terms = {"mse": squared_error(residual)}
-        if batch.dead is not None and settings.aux_coefficient > 0:
-            terms["aux"] = settings.aux_coefficient * self.auxiliary(params, residual.detach(), batch, settings)
-        return terms
+        return self.errors(params, latents, batch, settings)
 
-    def auxiliary(self, params: Params, residual: Tensor, batch: Batch, settings: TopKSettings) -> Tensor:
-        """Error of the dead latents on the residual, relative to its variance; 0 where none is dead.
+    def errors(self, params: Params, latents: SparseLatents, batch: Batch, settings: TopKSettings) -> dict[str, Tensor]:
+        """The terms of reconstructing y from these latents."""
+        residual = batch.y - self.output(params, batch.x, latents)
+        return {"mse": squared_error(residual), **self.auxiliary(params, residual.detach(), batch, settings)}
+
+    def output(self, params: Params, x: Tensor, latents: SparseLatents) -> Tensor:
+        """What `reconstruct` gives for the same latents with their zeros."""
+        return latents.times(params["W_dec"]) + params["b_dec"].unsqueeze(-2)
+
+    def auxiliary(self, params: Params, residual: Tensor, batch: Batch, settings: TopKSettings) -> dict[str, Tensor]:
+        """The term `aux`: error of the dead latents on the residual, relative to its variance; 0 where none is dead.
 
         The paper divides both terms by the variance of what they reconstruct. Here `mse` is in raw units, so
         this one is multiplied by the variance of y: the sum is the paper's objective times that variance.
         """
-        assert batch.dead is not None
+        if batch.dead is None or settings.aux_coefficient == 0:
+            return {}
         width = settings.aux_k or batch.x.shape[-1] // 2
-        revived = each_seed(self._revived, params, batch.dead, batch.x, width, settings)
+        revived = self._revived(params, batch.dead, batch.x, width, settings)
         relative = squared_error(revived - residual) / variance(residual).clamp_min(1e-30)
-        return relative * variance(batch.y) * batch.dead.any(-1)
+        return {"aux": settings.aux_coefficient * relative * variance(batch.y) * batch.dead.any(-1)}
 
     def _revived(self, params: Params, dead: Tensor, x: Tensor, width: int, settings: TopKSettings) -> Tensor:
-        """What the dead latents of one seed make of x (B, d): the live ones are not computed."""
+        """What the dead latents alone make of x; the live ones are not even computed."""
+        import torch
+
+        if dead.dim() > 1:  # each seed has its own dead
+            parts = []
+            for seed, its_dead in enumerate(dead):
+                own = {name: value[seed] for name, value in params.items()}
+                parts.append(self._revived(own, its_dead, x[seed] if x.dim() > 2 else x, width, settings))
+            return torch.stack(parts)
         which = dead.nonzero().squeeze(-1)
         if not len(which):
             return x.new_zeros(len(x), params["W_dec"].shape[-1])
@@ -94,16 +108,6 @@ class TopK(AffineArchitecture):
             "rescale_acts_by_decoder_norm": False,
         }
         return keys, params
-
-
-def each_seed(one: Callable[..., Tensor], params: Params, per_seed: Tensor, *same: Any) -> Tensor:
-    """`one` for every seed of the stack, stacked again; of a single coder, just that."""
-    import torch
-
-    if per_seed.dim() == 1:
-        return one(params, per_seed, *same)
-    seeds = range(len(per_seed))
-    return torch.stack([one({name: p[s] for name, p in params.items()}, per_seed[s], *same) for s in seeds])
 
 
 def largest(latents: Tensor, k: int) -> Tensor:

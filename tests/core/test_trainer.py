@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from husai_architectures.relu import Relu, ReluSettings
 from husai_architectures.topk import TopK, TopKSettings
-
 from husai_core import Dims, EvaluationError
 from husai_core.engine import trainer
 from husai_core.engine.agreement import best_matching
