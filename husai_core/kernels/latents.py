@@ -36,9 +36,9 @@ class SparseLatents:
         """Values and places (..., batch, k) of each row from the largest on; where a row has fewer, zeros."""
         p = self.pattern
         rank = torch.arange(len(p.columns), device=p.columns.device) - p.starts.index_select(0, p.rows)
-        shape = (p.seeds * p.batch, k)
-        values = self.values.new_zeros(shape).index_put((p.rows, rank), self.values)
-        places = p.columns.new_zeros(shape).index_put((p.rows, rank), p.columns % p.width)
+        rows = p.seeds * p.batch
+        values = self.values.new_zeros(rows, k).index_put((p.rows, rank), self.values)
+        places = p.columns.new_zeros(rows, k).index_put((p.rows, rank), p.columns % p.width)
         ordered, order = values.sort(-1, descending=True)
         shape = (*self.leading, p.batch, k)
         return ordered.view(shape), places.gather(-1, order).view(shape)
