@@ -62,14 +62,21 @@ def train(
         with torch.no_grad():
             architecture.project(params, settings)
             if step % FIRING_CHECK_EVERY == 0:
-                firing.look(step, architecture.encode(params, x, settings))
+                firing.look(step, architecture.encode_in_training(params, x, settings))
         if step % LOSS_CHECK_EVERY == 0:
             progress(step / recipe.steps, f"loss {loss.mean().item():.4g}")
     if recipe.steps:
         _refuse_nonfinite_weights(params, seeds, recipe)
-        with torch.no_grad():
-            architecture.calibrate(params, rows_in[: recipe.batch_size * CALIBRATION_BATCHES], settings)
+    calibrate(architecture, settings, params, rows_in, recipe)
     return {seed: {name: value[i].detach().clone() for name, value in params.items()} for i, seed in enumerate(seeds)}
+
+
+def calibrate(architecture: Architecture, settings: Any, params: Params, rows_in: Tensor, recipe: Recipe) -> None:
+    """Set inference thresholds, in place, on the same first training rows for every coder of a condition."""
+    import torch
+
+    with torch.no_grad():
+        architecture.calibrate(params, rows_in[: recipe.batch_size * CALIBRATION_BATCHES], settings)
 
 
 class _Firing:
