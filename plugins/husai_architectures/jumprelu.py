@@ -1,8 +1,8 @@
 """JumpReLU: ReLU with a learned threshold per latent, trained on L0 itself (arXiv 2407.14435).
 
 A jump has no gradient, so the thresholds learn from the activations within half a bandwidth of them. They are
-parameters themselves, not logarithms as in the paper: a step of Adam barely moves the logarithm of a small one, and
-a threshold of exactly zero has none. `project` keeps them from falling below zero.
+parameters themselves, as in SAELens and dictionary_learning, and not logarithms as in the paper: Adam moves a
+parameter by about the learning rate per step, which raises a small threshold too slowly when that is its logarithm.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class JumpReluSettings(AffineSettings):
     target_l0: float = 32.0
     l0_coefficient: float = 1.0
     l0_warm_up: float = 0.1
-    bandwidth: float = 0.05
-    initial_threshold: float = 0.01
+    bandwidth: float = 0.1
+    initial_threshold: float = 0.1
     pre_act_coefficient: float = 0.0
 
     def __post_init__(self) -> None:

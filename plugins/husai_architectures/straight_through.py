@@ -24,7 +24,7 @@ def straight_through() -> Any:
 
         @staticmethod
         def backward(ctx: Any, to_latents: Tensor, to_l0: Tensor) -> tuple[Tensor, Tensor, None]:
-            """d latent / d edge = -edge K / bandwidth and d l0 / d edge = -K / bandwidth, K = 1 within half a bandwidth."""
+            """d latent / d edge is -edge / bandwidth and d l0 / d edge is -1 / bandwidth within half a bandwidth."""
             pre, edge = ctx.saved_tensors
             near = (pre - edge.unsqueeze(-2)).abs() < ctx.bandwidth / 2
             to_edge = edge * (to_latents * near).sum(-2) + to_l0.unsqueeze(-1) * near.to(pre.dtype).mean(-2)
