@@ -191,3 +191,20 @@ def test_weights_are_in_the_layout_of_sae_lens(tmp_path: Path, run_tiny: Run) ->
     assert config["architecture"] == "topk"
     assert (config["d_in"], config["d_sae"], config["k"]) == (16, 24, 4)
     assert config["metadata"]["hook_name"] == "blocks.0.hook_resid_post"
+
+
+def test_an_untrained_control_is_calibrated_on_the_rows_of_its_base(tmp_path: Path, run_tiny: Run) -> None:
+    """Else its threshold is the start's zero, and a difference to it would be one of sparsity."""
+    run_tiny(**{'architecture = "topk"': 'architecture = "batch_topk"'})
+    evidence = json.loads((tmp_path / "out" / "evidence" / "reconstruction.site.json").read_bytes())
+    l0 = {
+        (measured["condition"], seen["seeds"][0]): seen["value"]
+        for measured in evidence["measurements"]
+        if measured["metric"]["name"] == "l0"
+        for seen in measured["observations"]
+    }
+    for seed in (1, 2, 3):
+        trained, untrained, random = (l0[f"site.topk{of}", seed] for of in ("", ".untrained", ".random_decoder"))
+        assert 3 < trained < 5
+        assert 3 < untrained < 5
+        assert random == trained
