@@ -43,8 +43,8 @@ def saved_files(coder: Coder, model_name: str, hook_name: str) -> dict[str, byte
         "apply_b_dec_to_input": True,
         "normalize_activations": "none",
         "reshape_activations": "none",
-        "metadata": {"model_name": model_name, "hook_name": hook_name},
         **own,
+        "metadata": {"model_name": model_name, "hook_name": hook_name, **own.get("metadata", {})},
     }
     return {CONFIG_FILE: strict_json.encode(config), WEIGHTS_FILE: weights_bytes(tensors)}
 

@@ -74,6 +74,10 @@ class Architecture(ABC):
     def encode(self, params: Params, x: Tensor, settings: Any) -> Tensor:
         """Latents (..., B, d_sae) of activations (B, d_in)."""
 
+    def encode_in_training(self, params: Params, x: Tensor, settings: Any) -> Tensor:
+        """Latents as `loss` sees them, which tell the dead; `encode` may use a threshold set only afterwards."""
+        return self.encode(params, x, settings)
+
     @abstractmethod
     def loss(self, params: Params, batch: Batch, settings: Any) -> Mapping[str, Tensor]:
         """Named terms, each with the parameters' leading shape; their sum is minimised."""
@@ -94,7 +98,7 @@ class Architecture(ABC):
         """Restore constraints in place after an optimiser step."""
 
     def calibrate(self, params: Params, rows: Tensor, settings: Any) -> None:  # noqa: B027, most have nothing to set
-        """Set what inference needs, in place, from training rows (N, d_in), once after the last step."""
+        """Set what inference needs, in place, from training rows (N, d_in): after the last step, and for controls."""
 
     def to_sae_lens(self, params: Params, settings: Any) -> tuple[Mapping[str, Any], Params]:
         """The keys of a SAELens `cfg.json` and the tensors of one coder, as they are saved.

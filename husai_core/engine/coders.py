@@ -83,9 +83,12 @@ def make_control(
     def work(folder: Path, progress: Progress) -> None:
         import torch
 
+        rows = site.rows("train")
         for coder in base.coders:
             generator = torch.Generator().manual_seed(_derived_seed(name, coder.seed))
             params = control.item.make(coder, control.settings, generator)
+            params = {name: value.clone() for name, value in params.items()}  # the base may share its tensors
+            trainer.calibrate(coder.architecture, coder.settings, params, rows, condition.recipe)
             made = Coder(coder.architecture, coder.settings, coder.dims, coder.seed, params, coder.initial)
             _write(made, site, folder / f"s{coder.seed}")
 

@@ -50,8 +50,6 @@ def train(
 
     With a `checkpoint` file, training that was stopped goes on from there to the same weights.
     """
-    import torch
-
     training = Training(architecture, settings, starts, rows_in, rows_out, recipe)
     if checkpoint and checkpoint.exists():
         training.restore(checkpoint)
@@ -67,9 +65,16 @@ def train(
             saved = time.monotonic()
     if recipe.steps:
         _refuse_nonfinite_weights(training.params, training.seeds, recipe)
-        with torch.no_grad():
-            architecture.calibrate(training.params, rows_in[: recipe.batch_size * CALIBRATION_BATCHES], settings)
+    calibrate(architecture, settings, training.params, rows_in, recipe)
     return training.by_seed()
+
+
+def calibrate(architecture: Architecture, settings: Any, params: Params, rows_in: Tensor, recipe: Recipe) -> None:
+    """Set inference thresholds, in place, on the same first training rows for every coder of a condition."""
+    import torch
+
+    with torch.no_grad():
+        architecture.calibrate(params, rows_in[: recipe.batch_size * CALIBRATION_BATCHES], settings)
 
 
 class Training:
@@ -120,7 +125,7 @@ class Training:
         with torch.no_grad():
             self.architecture.project(self.params, self.settings)
             if self.firing.noted is None and self.step % FIRING_CHECK_EVERY == 0:
-                self.firing.note((self.architecture.encode(self.params, x, self.settings) != 0).any(-2))
+                self.firing.note((self.architecture.encode_in_training(self.params, x, self.settings) != 0).any(-2))
             self.firing.finish(self.step)
         self.step += 1
         loss = loss.detach()

@@ -4,7 +4,7 @@ These functions need torch and are imported inside the methods that use them. Th
 optional leading seed axis, and give what the dense formulas give (the tests hold them to it in float64).
 """
 
-from husai_core.kernels.encoding import encode_largest
+from husai_core.kernels.encoding import encode_largest, encode_largest_of_batch
 from husai_core.kernels.latents import SparseLatents
 
-__all__ = ["SparseLatents", "encode_largest"]
+__all__ = ["SparseLatents", "encode_largest", "encode_largest_of_batch"]

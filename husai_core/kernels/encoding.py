@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -19,47 +19,72 @@ def encode_largest(x: Tensor, w_enc: Tensor, b_enc: Tensor, k: int, subtract: Te
     """The k largest positive entries of each row of `(x - subtract) @ w_enc + b_enc`.
 
     Shapes: x (B, d) or (..., B, d), w_enc (..., d, m), b_enc (..., m), subtract (..., d); the optional leading axis
-    counts seeds.
-    No (B, m) tensor outlives its block, and none is made for gradients.
+    counts seeds. No (B, m) tensor outlives its block, and none is made for gradients.
     """
+    return _encode(x, w_enc, b_enc, subtract, _blocks, k)
+
+
+def encode_largest_of_batch(
+    x: Tensor, w_enc: Tensor, b_enc: Tensor, k: int, subtract: Tensor | None = None
+) -> SparseLatents:
+    """The k * B largest positive entries of the whole batch, whichever rows they are on; shapes as above.
+
+    One seed's (B, m) pre-activations are held at a time.
+    """
+    return _encode(x, w_enc, b_enc, subtract, _whole_batches, k * x.shape[-2])
+
+
+Pieces = Callable[[Tensor, Tensor, Tensor], Iterator[tuple[int, Tensor, int]]]
+
+
+def _encode(
+    x: Tensor, w_enc: Tensor, b_enc: Tensor, subtract: Tensor | None, pieces: Pieces, count: int
+) -> SparseLatents:
     leading = tuple(w_enc.shape[:-2])
     stacked = (w_enc, b_enc) if leading else (w_enc.unsqueeze(0), b_enc.unsqueeze(0))
     inputs = x if subtract is None else x - subtract.unsqueeze(-2)
     inputs = inputs.reshape(-1, *x.shape[-2:])
     with torch.no_grad():
-        pattern, found = _select(inputs, *stacked, k)
+        pattern, found = _select(inputs, *stacked, pieces, count)
     values: Tensor = _Values.apply(found, inputs, *stacked, pattern)
     return SparseLatents(pattern, values, leading)
 
 
-def _select(inputs: Tensor, w_enc: Tensor, b_enc: Tensor, k: int) -> tuple[Pattern, Tensor]:
+def _select(inputs: Tensor, w_enc: Tensor, b_enc: Tensor, pieces: Pieces, count: int) -> tuple[Pattern, Tensor]:
     """The pattern of active latents and their values; `inputs` is (seeds or 1, B, d)."""
     seeds, _, width = w_enc.shape
     batch = inputs.shape[1]
     counts, columns, values = [], [], []
-    for first_seed, block in _pre_activations(inputs, w_enc, b_enc):
-        rows = block.reshape(-1, width)
-        active, places = largest_places(rows, k)
-        seed = first_seed + places // width // batch if block.shape[0] > 1 else first_seed
-        counts.append(active)
-        columns.append(places % width + seed * width)
-        values.append(rows.reshape(-1).index_select(0, places))  # many times quicker than indexing
+    for first_row, block, rows_that_compete in pieces(inputs, w_enc, b_enc):
+        places = largest_places(block.view(-1, rows_that_compete * width), count)
+        row = places // width
+        counts.append(torch.bincount(row, minlength=len(block)))
+        columns.append(places % width + (first_row + row) // batch * width)
+        values.append(block.view(-1).index_select(0, places))  # many times quicker than indexing
     starts = torch.cat([torch.zeros_like(counts[0][:1]), torch.cat(counts).cumsum(0)])
     return Pattern(starts, torch.cat(columns), seeds, batch, width), torch.cat(values)
 
 
-def _pre_activations(inputs: Tensor, w_enc: Tensor, b_enc: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Blocks (seeds, rows, width) in order of seed and row, with the number of their first seed."""
+def _blocks(inputs: Tensor, w_enc: Tensor, b_enc: Tensor) -> Iterator[tuple[int, Tensor, int]]:
+    """Pre-activations (rows, width) with the number of their first row; each row is thinned out by itself."""
     seeds, _, width = w_enc.shape
     batch = inputs.shape[1]
     if seeds * batch * width <= BLOCK:
-        yield 0, torch.baddbmm(b_enc.unsqueeze(1), inputs.expand(seeds, -1, -1), w_enc)
+        yield 0, torch.baddbmm(b_enc.unsqueeze(1), inputs.expand(seeds, -1, -1), w_enc).view(-1, width), 1
         return
     rows = max(1, BLOCK // width)
     for seed in range(seeds):
         x = inputs[seed if len(inputs) > 1 else 0]
         for start in range(0, batch, rows):
-            yield seed, torch.addmm(b_enc[seed], x[start : start + rows], w_enc[seed]).unsqueeze(0)
+            yield seed * batch + start, torch.addmm(b_enc[seed], x[start : start + rows], w_enc[seed]), 1
+
+
+def _whole_batches(inputs: Tensor, w_enc: Tensor, b_enc: Tensor) -> Iterator[tuple[int, Tensor, int]]:
+    """The same, a whole batch of one seed at a time, all of whose rows compete."""
+    batch = inputs.shape[1]
+    for seed in range(len(w_enc)):
+        x = inputs[seed if len(inputs) > 1 else 0]
+        yield seed * batch, torch.addmm(b_enc[seed], x, w_enc[seed]), batch
 
 
 class _Values(torch.autograd.Function):  # type: ignore[misc]

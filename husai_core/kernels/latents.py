@@ -32,6 +32,16 @@ class SparseLatents:
             *self.leading, p.batch, p.width
         )
 
+    def between(self, start: int, stop: int) -> SparseLatents:
+        """The latents from `start` up to `stop` alone; the others are inactive."""
+        p = self.pattern
+        place = p.columns % p.width
+        kept = ((place >= start) & (place < stop)).nonzero().squeeze(-1)
+        counts = torch.bincount(p.rows.index_select(0, kept), minlength=len(p.starts) - 1)
+        starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        pattern = Pattern(starts, p.columns.index_select(0, kept), p.seeds, p.batch, p.width)
+        return SparseLatents(pattern, self.values.index_select(0, kept), self.leading)
+
     def ranked(self, k: int) -> tuple[Tensor, Tensor]:
         """Values and places (..., batch, k) of each row from the largest on; where a row has fewer, zeros."""
         p = self.pattern

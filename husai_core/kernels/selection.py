@@ -13,11 +13,10 @@ from torch import Tensor
 QUICK_PARTITION = int(numpy.__version__.split(".")[0]) >= 2  # vectorised since NumPy 2; before, slower than torch.topk
 
 
-def largest_places(block: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """How many places each row of `block` (rows, width) has, and their flat places in reading order.
+def largest_places(block: Tensor, k: int) -> Tensor:
+    """The flat places of the k largest entries of each row of `block` (rows, width), in reading order.
 
-    At most k a row, and only positive entries (a subnormal one counts as zero). NaN counts as largest, so that it
-    stays visible.
+    Only positive entries count (a subnormal one counts as zero). NaN counts as largest, so that it stays visible.
     """
     rows, width = block.shape
     largest = _largest(block, k) if k < width else block
@@ -25,11 +24,11 @@ def largest_places(block: Tensor, k: int) -> tuple[Tensor, Tensor]:
     bound = bound.clamp_min(torch.finfo(block.dtype).tiny)
     mask = ~(block < bound) if largest.isnan().any() else _at_least(block, bound)
     places = _true_places(mask)
-    counts = torch.bincount(places // width, minlength=rows)
-    if (counts > k).any():
-        _thin_out(mask, block, (counts > k).nonzero().squeeze(-1), k)
-        places, counts = _true_places(mask), counts.clamp_max(k)
-    return counts, places
+    crowded = torch.bincount(places // width, minlength=rows) > k
+    if crowded.any():
+        _thin_out(mask, block, crowded.nonzero().squeeze(-1), k)
+        places = _true_places(mask)
+    return places
 
 
 def _largest(block: Tensor, k: int) -> Tensor:

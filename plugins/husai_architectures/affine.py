@@ -64,6 +64,17 @@ def squared_error(residual: Tensor) -> Tensor:
     return residual.square().sum(-1).mean(-1)
 
 
+def variance(rows: Tensor) -> Tensor:
+    """Squared error of predicting every row of (..., B, d) by their mean."""
+    return squared_error(rows - rows.mean(-2, keepdim=True))
+
+
+def restore_unit_rows(params: Params) -> None:
+    """Decoder rows to norm 1, in place."""
+    directions = params["W_dec"].detach()  # shares storage: in place, and unseen by autograd
+    directions /= directions.norm(dim=-1, keepdim=True).clamp_min(1e-30)
+
+
 def unit_rows(rows: int, width: int, generator: Generator, like: Tensor) -> Tensor:
     import torch
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from husai_architectures import checkpoint
 from husai_architectures.affine import AffineArchitecture, AffineSettings, at_least_zero, squared_error
 from husai_core import Architecture, Batch, hookimpl
 
@@ -21,18 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReluSettings(AffineSettings):
-    """The weight of the sparsity term beside the squared error."""
+    """The weight of the sparsity term beside the squared error; it grows from 0 over the share `l1_warm_up`."""
 
     l1_coefficient: float = 1.0
+    l1_warm_up: float = 0.0
 
     def __post_init__(self) -> None:
         at_least_zero("l1_coefficient", self.l1_coefficient)
+        at_least_zero("l1_warm_up", self.l1_warm_up)
 
 
 class Relu(AffineArchitecture):
     name = "relu"
     summary = "ReLU latents with a decoder-norm-weighted L1 penalty (SAELens's standard)."
     Settings = ReluSettings
+    sae_lens_names = ("standard",)
 
     def encode(self, params: Params, x: Tensor, settings: ReluSettings) -> Tensor:
         return self.pre_activations(params, x, settings).relu()
@@ -43,11 +47,14 @@ class Relu(AffineArchitecture):
         sparsity = (latents * norms.unsqueeze(-2)).sum(-1).mean(-1)
         return {
             "mse": squared_error(self.residual(params, latents, batch, settings)),
-            "l1": settings.l1_coefficient * sparsity,
+            "l1": settings.l1_coefficient * batch.ramp(settings.l1_warm_up) * sparsity,
         }
 
     def to_sae_lens(self, params: Params, settings: ReluSettings) -> tuple[Mapping[str, Any], Params]:
         return {"architecture": "standard", "apply_b_dec_to_input": settings.apply_b_dec_to_input}, params
+
+    def from_sae_lens(self, config: Mapping[str, Any], tensors: Params) -> tuple[Mapping[str, Any], Params]:
+        return checkpoint.read(config, tensors, self.sae_lens_names)
 
 
 @hookimpl

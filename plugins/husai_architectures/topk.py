@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from husai_architectures.affine import AffineArchitecture, AffineSettings, at_least_zero, squared_error
+from husai_architectures import checkpoint
+from husai_architectures.affine import (
+    AffineArchitecture,
+    AffineSettings,
+    at_least_zero,
+    restore_unit_rows,
+    squared_error,
+    variance,
+)
 from husai_core import Architecture, Batch, Dims, Traits, hookimpl
 
 if TYPE_CHECKING:
@@ -37,6 +45,7 @@ class TopK(AffineArchitecture):
     Settings = TopKSettings
     traits = Traits(nonnegative=True, at_most_k=True)
     stored_by_latent = frozenset({"W_enc"})
+    sae_lens_names = ("topk",)
 
     def initialise(self, dims: Dims, settings: TopKSettings, generator: Generator, mean: Tensor) -> Params:
         if settings.k > dims.d_sae:
@@ -97,8 +106,7 @@ class TopK(AffineArchitecture):
         return largest(self.pre_activations(some, x, settings).relu(), width) @ params["W_dec"][which]
 
     def project(self, params: Params, settings: TopKSettings) -> None:
-        directions = params["W_dec"].detach()  # shares storage: in place, and unseen by autograd
-        directions /= directions.norm(dim=-1, keepdim=True).clamp_min(1e-30)
+        restore_unit_rows(params)
 
     def to_sae_lens(self, params: Params, settings: TopKSettings) -> tuple[Mapping[str, Any], Params]:
         keys = {
@@ -109,16 +117,16 @@ class TopK(AffineArchitecture):
         }
         return keys, params
 
+    def from_sae_lens(self, config: Mapping[str, Any], tensors: Params) -> tuple[Mapping[str, Any], Params]:
+        settings, params = checkpoint.read(config, tensors, self.sae_lens_names)
+        k = config.get("k", config.get("activation_fn_kwargs", {}).get("k"))
+        return settings | {"k": checkpoint.whole_k(k)}, params
+
 
 def largest(latents: Tensor, k: int) -> Tensor:
     """The k largest entries of each row where they stand, zeros elsewhere."""
     values, places = latents.topk(min(k, latents.shape[-1]), dim=-1, sorted=False)
     return latents.new_zeros(latents.shape).scatter(-1, places, values)
-
-
-def variance(rows: Tensor) -> Tensor:
-    """Squared error of predicting every row of (..., B, d) by their mean."""
-    return squared_error(rows - rows.mean(-2, keepdim=True))
 
 
 @hookimpl

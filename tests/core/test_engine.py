@@ -224,3 +224,20 @@ def test_a_subject_says_that_its_architecture_chooses_its_target(
     for path in (tmp_path / "out" / "subjects").iterdir():
         document = json.loads(path.read_bytes())
         assert document["architecture"].get("own_target") is (True if "topk" in path.name else None)
+
+
+def test_an_untrained_control_is_calibrated_on_the_rows_of_its_base(tmp_path: Path, run_tiny: Run) -> None:
+    """Else its threshold is the start's zero, and a difference to it would be one of sparsity."""
+    run_tiny(**{'architecture = "topk"': 'architecture = "batch_topk"'})
+    evidence = json.loads((tmp_path / "out" / "evidence" / "reconstruction.site.json").read_bytes())
+    l0 = {
+        (measured["condition"], seen["seeds"][0]): seen["value"]
+        for measured in evidence["measurements"]
+        if measured["metric"]["name"] == "l0"
+        for seen in measured["observations"]
+    }
+    for seed in (1, 2, 3):
+        trained, untrained, random = (l0[f"site.topk{of}", seed] for of in ("", ".untrained", ".random_decoder"))
+        assert 3 < trained < 5
+        assert 3 < untrained < 5
+        assert random == trained

@@ -24,11 +24,13 @@ def make_coder(
     seed: int = 0, dims: tuple[int, int, int] = (8, 24, 8), family: type[Architecture] = TopK, **settings: Any
 ) -> Coder:
     architecture = family()
-    chosen = architecture.Settings(**({"k": 4} if family is TopK else {}) | settings)
+    chosen = architecture.Settings(**({"k": 4} if issubclass(family, TopK) else {}) | settings)
     generator = torch.Generator().manual_seed(seed)
     mean = torch.randn(dims[2], generator=generator)
     initial = architecture.initialise(Dims(*dims), chosen, generator, mean)
     moved = {k: v + 0.1 * torch.randn(v.shape, generator=generator) for k, v in initial.items()}
+    if "threshold" in moved:
+        moved["threshold"].abs_()
     return Coder(architecture, chosen, Dims(*dims), seed, moved, initial)
 
 
