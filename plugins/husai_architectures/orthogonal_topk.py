@@ -4,9 +4,10 @@ With m_b the mask of the k largest latents of row b, the competition of latents 
 both are active, c_ij = mean_b m_bi m_bj, and 0 below a threshold. The penalty is the sum over pairs i < j of
 c_ij |f_i . f_j| with f the unit decoder rows: for a mean row, the |cosines| of its pairs, less the rare ones.
 
-Our choices: masks carry no gradient; a latent counts as active where it is above zero; the coefficient is relative to
-the variance of the target, as AuxK's is. Pairs are counted from the lists of active latents, and at most
-k (k - 1) / 2 / threshold of them can pass it, so nothing of d_sae x d_sae is ever made.
+This is our reading of sparsity-guided orthogonality, known to us by its description only. Choices: masks carry no
+gradient; a latent counts as active where it is above zero; the coefficient is relative to the variance of the target,
+as AuxK's is. Pairs are counted from the lists of active latents, and at most k (k - 1) / 2 / threshold of them can
+pass it, so nothing of d_sae x d_sae is ever made.
 """
 
 from __future__ import annotations

@@ -11,17 +11,8 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from husai_architectures.sae_lens_calls import (
-    FOLLOWED,
-    RELEASED,
-    coefficients,
-    each,
-    encoded,
-    released,
-    run,
-    together,
-    trained,
-)
+from husai_architectures import sae_lens_calls as calls
+from husai_architectures.sae_lens_calls import FOLLOWED, RELEASED
 from husai_architectures.sae_lens_modules import fresh
 from husai_architectures.sae_lens_settings import settings_class
 from husai_core import Architecture, Batch, Dims, Traits, hookimpl
@@ -68,11 +59,13 @@ class SaeLens(Architecture):
         return {name: value.to(mean.device) for name, value in params.items()}
 
     def encode(self, params: Params, x: Tensor, settings: Any) -> Tensor:
-        return together([encoded(one, x, settings) for _, one in each(params)], params)
+        return calls.together([calls.encoded(one, x, settings) for _, one in calls.each(params)], params)
 
     def decode(self, params: Params, latents: Tensor, settings: Any) -> Tensor:
-        rows = [run(trained(one, settings), one, "decode", latents[at])[0] for at, one in each(params)]
-        return together(rows, params)
+        rows = [
+            calls.run(calls.trained(one, settings), one, "decode", latents[at])[0] for at, one in calls.each(params)
+        ]
+        return calls.together(rows, params)
 
     def loss(self, params: Params, batch: Batch, settings: Any) -> Mapping[str, Tensor]:
         import torch
@@ -82,15 +75,15 @@ class SaeLens(Architecture):
             rule = f"'{settings.family}' of SAELens reconstructs what it reads, and the site's target is something else"
             raise EvaluationError("architecture sae_lens", rule, "use topk_transcoder, or one hook for both")
         losses = []
-        for at, one in each(params):
-            sae = trained(one, settings)
+        for at, one in calls.each(params):
+            sae = calls.trained(one, settings)
             dead = None if batch.dead is None else batch.dead.expand(*params["W_dec"].shape[:-1])[at]
-            step = TrainStepInput(batch.x, coefficients(sae, batch.step), dead, batch.step, is_logging_step=False)
-            output, after = run(sae, one, "training_forward_pass", step)
+            step = TrainStepInput(batch.x, calls.coefficients(sae, batch.step), dead, batch.step, is_logging_step=False)
+            output, after = calls.run(sae, one, "training_forward_pass", step)
             if FOLLOWED in params and torch.is_grad_enabled():  # a mere look at the loss moves nothing
                 params[FOLLOWED][at].copy_(after[FOLLOWED])
             losses.append(output.loss)
-        return {"loss": together(losses, params)}
+        return {"loss": calls.together(losses, params)}
 
     def project(self, params: Params, settings: Any) -> None:
         """No negative threshold for JumpReLU: what SAELens does as a step begins is done as one ends."""
@@ -102,7 +95,7 @@ class SaeLens(Architecture):
             params[RELEASED].copy_(params[FOLLOWED])
 
     def to_sae_lens(self, params: Params, settings: Any) -> tuple[Mapping[str, Any], Params]:
-        config, tensors = released(params, settings)
+        config, tensors = calls.released(params, settings)
         ours = {name: value for name, value in vars(settings).items() if value is not None}
         return {**config, "training_settings": ours}, tensors
 
