@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from husai_core.hookspecs import hookimpl
-from husai_core.model import Check, Corpus, Model, Progress
+from husai_core.model import Check, Corpus, Model, Progress, TrainedModel
 from husai_core.plugins import EntryPoint
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class TinySettings:
     learned: bool = True
 
 
-class Tiny(Model):
+class Tiny(TrainedModel):
     name = "tiny"
     summary = "Sums of two random token directions; for tests."
     requires = ("torch",)
@@ -74,7 +74,7 @@ def _network(settings: TinySettings, generator: Any) -> Any:
             self.hook_dict = {Tiny.default_hook: None}
 
         def run_with_cache(
-            self, tokens: Tensor, names_filter: Sequence[str], stop_at_layer: int | None
+            self, tokens: Tensor, *, names_filter: Sequence[str], stop_at_layer: int | None
         ) -> tuple[None, dict[str, Tensor]]:
             return None, {hook: self.embed[tokens].cumsum(1) for hook in names_filter}
 
