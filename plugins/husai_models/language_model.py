@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import asdict
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
@@ -144,7 +147,8 @@ def convert(model: Any, place: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     model.config.architectures = about["architectures"] = [type(model).__name__]
     # TransformerLens guesses the family from the path, so it is shown a folder whose name says nothing.
     with TemporaryDirectory(prefix="network-") as neutral:
-        (Path(neutral) / "config.json").write_bytes(strict_json.encode(about))
+        written = json.dumps(about, default=str, sort_keys=True)
+        (Path(neutral) / "config.json").write_text(written)
         try:
             config = conversion.get_pretrained_model_config(neutral, hf_cfg=about, fold_ln=False, device="cpu")
             weights = conversion.get_pretrained_state_dict(neutral, config, model)
@@ -152,8 +156,8 @@ def convert(model: Any, place: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
             rule = f"TransformerLens cannot convert {type(model).__name__}: {type(error).__name__}: {error}"
             raise EvaluationError(place, rule, "choose a model that TransformerLens supports") from None
     kept = {key: value for key, value in config.to_dict().items() if _is_plain(value)}
-    kept["init_weights"], kept["seed"] = False, None
-    kept["model_name"] = hashlib.sha256(strict_json.encode(about)).hexdigest()[:12]
+    kept["init_weights"], kept["seed"], kept["tokenizer_name"] = False, None, None
+    kept["model_name"] = hashlib.sha256(written.encode()).hexdigest()[:12]
     return kept, {name: weights[name] for name in dict(_network(kept).named_parameters())}
 
 
@@ -186,19 +190,14 @@ def _refuse_other_logits(model: Any, network: Any, place: str) -> None:
         raise EvaluationError(place, rule, "choose a model that TransformerLens converts exactly")
 
 
-class _quiet(warnings.catch_warnings):
-    """Libraries here warn about what was chosen on purpose and draw bars over ours."""
-
-    def __enter__(self) -> Any:
-        from transformers.utils import logging as bars
-
-        entered = super().__enter__()
-        warnings.simplefilter("ignore")
-        self._disabled = logging.root.manager.disable
-        logging.disable(logging.WARNING)
-        bars.disable_progress_bar()
-        return entered
-
-    def __exit__(self, *details: object) -> None:
-        logging.disable(self._disabled)
-        super().__exit__(*details)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Libraries here warn about what was chosen on purpose, and draw bars over ours."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), redirect_stderr(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
