@@ -16,6 +16,7 @@ from husai_core.plugins import EntryPoint
 if TYPE_CHECKING:
     from torch import Tensor
 
+BEFORE = "blocks.0.hook_resid_pre"  # the vector of the token at hand, without those before it
 ENTRY_POINT = EntryPoint("tiny", "husai_core.testing.tiny", "husai tests")
 
 
@@ -71,12 +72,13 @@ def _network(settings: TinySettings, generator: Any) -> Any:
             super().__init__()
             drawn = torch.randn(settings.tokens, settings.width, generator=generator)
             self.embed = torch.nn.Parameter(drawn)
-            self.hook_dict = {Tiny.default_hook: None}
+            self.hook_dict = dict.fromkeys([BEFORE, Tiny.default_hook])
 
         def run_with_cache(
             self, tokens: Tensor, *, names_filter: Sequence[str], stop_at_layer: int | None
         ) -> tuple[None, dict[str, Tensor]]:
-            return None, {hook: self.embed[tokens].cumsum(1) for hook in names_filter}
+            read = self.embed[tokens]
+            return None, {hook: read if hook == BEFORE else read.cumsum(1) for hook in names_filter}
 
     return Network()
 
