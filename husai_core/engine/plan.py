@@ -20,7 +20,11 @@ class Chosen:
 
     plugin: Plugin
     settings: Any
-    item: Any
+    bound: Any = None  # a model that knows where the study file lies
+
+    @property
+    def item(self) -> Any:
+        return self.plugin.item if self.bound is None else self.bound
 
     def describe(self) -> dict[str, Any]:
         """Who it is and how it is set, as evidence records it and as cache keys depend on it."""
@@ -68,8 +72,8 @@ def make_plan(study: Study, plugins: PluginTable) -> Plan:
         place = f"{study.place} {path}"
         plugin = plugins.get(kind, choice.name, place)
         settings = parse_settings(plugin.item.Settings, choice.settings, f"{place}.settings")
-        item = plugin.item.beside(Path(study.place).parent) if kind == "models" else plugin.item
-        return Chosen(plugin, settings, item)
+        bound = plugin.item.beside(Path(study.place).parent) if kind == "models" else None
+        return Chosen(plugin, settings, bound=bound)
 
     sites = {}
     for index, site in enumerate(study.sites):

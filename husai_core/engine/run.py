@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from husai_core import bundle, interchange, metric, sae, strict_json
+from husai_core import bundle, interchange, metric, model, sae, strict_json
 from husai_core.engine import activations, coders, measuring, sites, store, trainer
 from husai_core.engine.cache import Cache, key_of
 from husai_core.engine.coders import ReadyCondition
@@ -18,7 +18,7 @@ from husai_core.engine.store import ActivationStore, Hooks, Pass, Stored
 from husai_core.errors import UsageError
 from husai_core.provenance import now, provenance
 
-NUMERICS = (sae, metric, interchange, activations, store, trainer, sites, coders, measuring)
+NUMERICS = (sae, metric, model, interchange, activations, store, trainer, sites, coders, measuring)
 
 Files = dict[str, bytes]
 Views = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
