@@ -6,7 +6,7 @@ from husai_core.errors import EvaluationError, ExitCode, HusaiError, InvalidEvid
 from husai_core.evidence import Measurement, Observation
 from husai_core.hookspecs import hookimpl
 from husai_core.metric import CoderMetric, Metric, MetricCard, PairMetric, Reconstruction, StreamMetric
-from husai_core.model import Check, Corpus, Model
+from husai_core.model import Check, Corpus, Model, Network, TrainedModel
 from husai_core.sae import Architecture, Batch, Coder, Dims, Traits
 
 __version__ = "0.1.0"
@@ -29,11 +29,13 @@ __all__ = [
     "Metric",
     "MetricCard",
     "Model",
+    "Network",
     "Observation",
     "PairMetric",
     "Reconstruction",
     "StreamMetric",
     "Task",
+    "TrainedModel",
     "Traits",
     "UsageError",
     "hookimpl",

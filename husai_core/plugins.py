@@ -24,7 +24,13 @@ GROUP = "husai"
 KINDS = ("models", "architectures", "controls", "metrics", "benchmarks")
 
 # What brings a missing library; the extra is shorter to type and tested together.
-_EXTRA_OF = {"torch": "train", "safetensors": "train", "transformer_lens": "train", "sae_lens": "bench"}
+_EXTRA_OF = {
+    "torch": "train",
+    "safetensors": "train",
+    "transformer_lens": "train",
+    "transformers": "train",
+    "sae_lens": "bench",
+}
 
 Status = Literal["ready", "unavailable", "failed", "refused"]
 

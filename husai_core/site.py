@@ -6,6 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+Hook = str | tuple[str, ...]
+"""A hook point, or several whose activations stand side by side on the last axis, in this order."""
+
+
+def hooks_of(hook: Hook) -> tuple[str, ...]:
+    """The hook points of one side of a site."""
+    return (hook,) if isinstance(hook, str) else hook
+
 
 @dataclass(frozen=True)
 class Site:
@@ -13,7 +21,7 @@ class Site:
 
     name: str
     model: str
-    hook_in: str
-    hook_out: str
+    hook_in: Hook
+    hook_out: Hook
     model_seed: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)

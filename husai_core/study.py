@@ -9,6 +9,7 @@ from typing import Any
 
 import husai_schemas
 from husai_core.errors import UsageError
+from husai_core.site import Hook
 from husai_core.strict_toml import TomlProblem, read_toml
 
 
@@ -27,8 +28,8 @@ class SiteChoice:
     name: str
     model: Choice
     model_seed: int
-    hook_in: str | None
-    hook_out: str | None
+    hook_in: Hook | None
+    hook_out: Hook | None
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,13 @@ def _site(entry: Mapping[str, Any]) -> SiteChoice:
         name=entry["name"],
         model=Choice(entry["model"], entry.get("settings", {})),
         model_seed=entry.get("model_seed", 0),
-        hook_in=entry.get("hook_in"),
-        hook_out=entry.get("hook_out"),
+        hook_in=_hook(entry.get("hook_in")),
+        hook_out=_hook(entry.get("hook_out")),
     )
+
+
+def _hook(entry: str | list[str] | None) -> Hook | None:
+    return tuple(entry) if isinstance(entry, list) else entry
 
 
 def _sae(entry: Mapping[str, Any], training: Mapping[str, Any], sites: tuple[SiteChoice, ...], place: str) -> SaeChoice:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from husai_core.cli.arguments import PATH
+from husai_core.cli.arguments import PATH, SIZE
 from husai_core.errors import ExitCode
 
 DEFAULT_CACHE = Path(".husai/cache")
@@ -24,9 +24,17 @@ DEFAULT_CACHE = Path(".husai/cache")
     envvar="HUSAI_CACHE",
     help="Where finished work is kept.",
 )
+@click.option(
+    "--activations-cap",
+    type=SIZE,
+    default="20GiB",
+    show_default=True,
+    envvar="HUSAI_ACTIVATIONS_CAP",
+    help="Bytes that stored activations may take in the cache.",
+)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
 @click.option("--plan", "plan_only", is_flag=True, help="Check the study and list the work, but do nothing.")
-def command(study: Path, out: Path | None, cache: Path, threads: int, plan_only: bool) -> int:
+def command(study: Path, out: Path | None, cache: Path, activations_cap: int, threads: int, plan_only: bool) -> int:
     """Run STUDY and write its bundle. Interrupted or killed, the same command goes on where it stopped."""
     from husai_core.cli.listeners import choose_listener
     from husai_core.engine import make_plan, run_plan
@@ -42,7 +50,7 @@ def command(study: Path, out: Path | None, cache: Path, threads: int, plan_only:
         return ExitCode.RELEASED
     target = out or Path("runs") / parsed.name
     with choose_listener() as listener:
-        fresh = run_plan(plan, target, Cache(cache), listener, threads, policy, _views)
+        fresh = run_plan(plan, target, Cache(cache), listener, threads, policy, _views, activations_cap)
     click.echo(f"bundle: {target}" + ("" if fresh else " (was there already, with the same evidence)"))
     return _summary(target)
 
@@ -75,11 +83,12 @@ def _views(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def _listing(plan: object) -> str:
     from husai_core.engine.plan import Plan
+    from husai_core.site import hooks_of
 
     assert isinstance(plan, Plan)
     seeds = ", ".join(str(s) for s in plan.study.seeds)
     lines = [f"study {plan.study.name}: {plan.study.question}", f"seeds: {seeds}"]
-    lines += [f"site {s.name}: {s.model.plugin.name} at {s.hook_in}" for s in plan.sites]
+    lines += [f"site {s.name}: {s.model.plugin.name} at {' + '.join(hooks_of(s.hook_in))}" for s in plan.sites]
     lines += [
         f"{c.role} {c.name}: {c.architecture.plugin.name}, d_sae {c.d_sae}, "
         f"{c.recipe.steps} steps of {c.recipe.batch_size}"

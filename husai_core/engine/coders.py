@@ -14,6 +14,7 @@ from husai_core.engine.plan import Chosen, PlannedCondition, recipe_table
 from husai_core.engine.sites import Perform, ReadySite
 from husai_core.model import Progress
 from husai_core.sae import Architecture, Coder, Dims
+from husai_core.site import hooks_of
 from husai_core.subject import ControlOf, Subject
 
 
@@ -149,7 +150,9 @@ def _architecture_table(chosen: Chosen) -> dict[str, Any]:
 def _write(coder: Coder, site: ReadySite, folder: Path) -> None:
     folder.mkdir()
     planned = site.planned
-    for name, raw in interchange.saved_files(coder, planned.model.plugin.name, planned.hook_in).items():
+    for name, raw in interchange.saved_files(
+        coder, planned.model.plugin.name, ",".join(hooks_of(planned.hook_in))
+    ).items():
         (folder / name).write_bytes(raw)
 
 

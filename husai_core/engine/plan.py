@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from husai_core.errors import UsageError
 from husai_core.plugins import Plugin, PluginTable
 from husai_core.settings import parse_settings, settings_table
+from husai_core.site import Hook
 from husai_core.study import Choice, Recipe, Study
 
 
@@ -18,10 +20,11 @@ class Chosen:
 
     plugin: Plugin
     settings: Any
+    bound: Any = None  # a model that knows where the study file lies
 
     @property
     def item(self) -> Any:
-        return self.plugin.item
+        return self.plugin.item if self.bound is None else self.bound
 
     def describe(self) -> dict[str, Any]:
         """Who it is and how it is set, as evidence records it and as cache keys depend on it."""
@@ -33,8 +36,8 @@ class PlannedSite:
     name: str
     model: Chosen
     model_seed: int
-    hook_in: str
-    hook_out: str
+    hook_in: Hook
+    hook_out: Hook
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,9 @@ def make_plan(study: Study, plugins: PluginTable) -> Plan:
     def choose(kind: str, choice: Choice, path: str) -> Chosen:
         place = f"{study.place} {path}"
         plugin = plugins.get(kind, choice.name, place)
-        return Chosen(plugin, parse_settings(plugin.item.Settings, choice.settings, f"{place}.settings"))
+        settings = parse_settings(plugin.item.Settings, choice.settings, f"{place}.settings")
+        bound = plugin.item.beside(Path(study.place).parent) if kind == "models" else None
+        return Chosen(plugin, settings, bound=bound)
 
     sites = {}
     for index, site in enumerate(study.sites):

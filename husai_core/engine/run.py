@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from husai_core import bundle, interchange, strict_json
-from husai_core.engine import coders, measuring, sites
+from husai_core.engine import coders, measuring, sites, store
 from husai_core.engine.cache import Cache, key_of
 from husai_core.engine.coders import ReadyCondition
 from husai_core.engine.environment import deterministic
 from husai_core.engine.plan import Plan
 from husai_core.engine.sites import ReadySite, Work
+from husai_core.engine.store import ActivationStore, Hooks, Pass, Stored
 from husai_core.errors import UsageError
 from husai_core.provenance import now, provenance
 
-NUMERICS = ("engine", "kernels", "interchange*", "metric.py", "sae.py")  # of this package: their text decides results
+NUMERICS = ("engine", "kernels", "interchange*", "metric.py", "model.py", "sae.py")  # their text decides results
 
 Files = dict[str, bytes]
 Views = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
@@ -43,6 +44,7 @@ def run_plan(
     threads: int,
     policy: tuple[str, bytes] | None,
     views: Views,
+    activations_cap: int = store.DEFAULT_CAP,
 ) -> bool:
     """Run a plan and write its bundle to `out`; False when the very same bundle already stands there.
 
@@ -52,7 +54,8 @@ def run_plan(
     _refuse_other_bundle(out, plan.study.raw)
     started = now()
     with deterministic(threads) as environment:
-        run = _Run(plan, cache, listener, environment)
+        arrays = ActivationStore(cache.root / "activations", activations_cap)
+        run = _Run(plan, cache, arrays, listener, environment)
         files = run.files()
     files["study.toml"] = plan.study.raw
     if policy:
@@ -70,19 +73,22 @@ def run_plan(
 
 
 class _Run:
-    def __init__(self, plan: Plan, cache: Cache, listener: Listener, environment: Mapping[str, Any]) -> None:
-        self.plan, self.cache, self.listener = plan, cache, listener
+    def __init__(
+        self, plan: Plan, cache: Cache, arrays: ActivationStore, listener: Listener, environment: Mapping[str, Any]
+    ) -> None:
+        self.plan, self.cache, self.arrays, self.listener = plan, cache, arrays, listener
         # Everything that turns inputs into results counts: numerics of the machine, and this engine's own code.
         self.environment = {**environment, "engine": _numerics_digest()}
         self.number = self.from_cache = 0
         conditions = len(plan.conditions)
-        self.total = len(plan.sites) * (2 + len(plan.benchmarks)) + conditions * (1 + len(plan.controls))
+        models = len({sites.model_key(site) for site in plan.sites})
+        self.total = 3 * models + len(plan.sites) * len(plan.benchmarks) + conditions * (1 + len(plan.controls))
 
     def files(self) -> Files:
         """Everything a bundle says about the study, by path."""
         files: Files = {}
-        for planned in self.plan.sites:
-            site = sites.prepare_site(planned, self.perform)
+        for site in sites.prepare_sites(self.plan.sites, self.perform, self.capture):
+            planned = site.planned
             files[f"sites/{planned.name}.json"] = site.document
             conditions = self._conditions_at(site)
             for benchmark in self.plan.benchmarks:
@@ -97,29 +103,48 @@ class _Run:
     def perform(self, label: str, depends_on: Any, work: Work) -> Path:
         """The folder of a piece of work: from the cache when it is there and intact, else done now."""
         key = self._key(depends_on)
-        self.number += 1
-        self.listener.start(label, self.number, self.total)
-        begin = time.monotonic()
+        begin = self._start(label)
         folder = self.cache.find(key)
         for corrupt in self.cache.set_aside:
             self.listener.warn(f"{corrupt}: a cached result had changed on disk; set aside there, and done again")
         self.cache.set_aside.clear()
         cached = folder is not None
-        self.from_cache += cached
         if folder is None:
             with self.cache.writing(key) as partial:
                 work(partial, self.listener.progress)
             folder = self.cache.find(key)
             assert folder is not None, "an entry that was just written is not there"
-        self.listener.finish(label, cached=cached, seconds=time.monotonic() - begin)
+        self._finish(label, begin, cached=cached)
         return folder
 
     def unfinished(self, depends_on: Any) -> Path:
         """Where a piece of work keeps its state, to go on from when it is stopped."""
         return self.cache.unfinished(self._key(depends_on))
 
+    def capture(
+        self, label: str, wanted: Mapping[Hooks, Any], begin: Callable[[], Pass]
+    ) -> Mapping[Hooks, Mapping[str, Stored]]:
+        """Arrays of activations: from the store where every byte is as it was, else made now, in one pass."""
+        keys = {hooks: self._key(depends_on) for hooks, depends_on in wanted.items()}
+        started = self._start(label)
+        made = self.arrays.fill(keys, begin, self.listener.progress)
+        for text in self.arrays.changed:
+            self.listener.warn(text)
+        self.arrays.changed.clear()
+        self._finish(label, started, cached=not made)
+        return {hooks: self.arrays.open(key) for hooks, key in keys.items()}
+
     def _key(self, depends_on: Any) -> str:
         return key_of({"depends_on": depends_on, "environment": self.environment})
+
+    def _start(self, label: str) -> float:
+        self.number += 1
+        self.listener.start(label, self.number, self.total)
+        return time.monotonic()
+
+    def _finish(self, label: str, started: float, *, cached: bool) -> None:
+        self.from_cache += cached
+        self.listener.finish(label, cached=cached, seconds=time.monotonic() - started)
 
     def _conditions_at(self, site: ReadySite) -> list[ReadyCondition]:
         found = []

@@ -1,28 +1,34 @@
-"""Sites made real: a trained and self-checked model, its activations, and the document that describes both."""
+"""Sites made real: a self-checked model, its activations, and the document that describes both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from husai_core import interchange, strict_json
+from husai_core import strict_json
 from husai_core.engine import activations
 from husai_core.engine.plan import PlannedSite
+from husai_core.engine.store import Hooks, Pass, Stored, file_digest
 from husai_core.errors import EvaluationError
 from husai_core.evidence import DataSource
-from husai_core.model import Check, Progress
+from husai_core.model import Check, Corpus, Progress
+from husai_core.site import hooks_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SITE_SCHEMA = "husai:site/v1"
 CHECKS_FILE = "checks.json"
+CORPUS_FILE = "corpus.safetensors"
 
 Work = Callable[[Path, Progress], None]
 Perform = Callable[[str, Any, Work], Path]
 """Do a piece of work unless the cache has it: label, what it depends on, and how to fill its folder."""
+
+Capture = Callable[[str, Mapping[Hooks, Any], Callable[[], Pass]], Mapping[Hooks, Mapping[str, Stored]]]
+"""Arrays of activations, made where missing: label, what each depends on, and how to begin a pass."""
 
 
 @dataclass(frozen=True)
@@ -34,46 +40,102 @@ class ReadySite:
     digest: str
     key: Mapping[str, Any]
     test_sources: tuple[DataSource, ...]
-    folder: Path
+    arrays: tuple[Mapping[str, Stored], ...]  # what is read; then what is to be written, where that differs
 
     def rows(self, split: str, *, target: bool = False) -> Tensor:
-        transcoder = self.planned.hook_in != self.planned.hook_out
-        return activations.load(self.folder, split, 1 if target and transcoder else 0)
+        return activations.load(self.arrays[-1 if target else 0][split].path)
 
 
-def prepare_site(site: PlannedSite, perform: Perform) -> ReadySite:
-    """Train and check the model, read its activations, describe both; all from the cache where possible."""
-    model_key = {"work": "model", "model": site.model.describe(), "seed": site.model_seed}
-    trained = perform(f"model {site.model.plugin.name}", model_key, lambda f, p: _train_model(site, f, p))
-    checks = strict_json.parse((trained / CHECKS_FILE).read_bytes(), CHECKS_FILE)
-    hooks = (site.hook_in,) if site.hook_in == site.hook_out else (site.hook_in, site.hook_out)
-    key = {"work": "activations", "of": model_key, "hooks": list(hooks)}
-    folder = perform(f"activations {site.name}", key, lambda f, p: _capture(site, hooks, trained, f, p))
-    found = activations.sources(site.name, folder)
-    origin = site.model.describe()
+@dataclass(frozen=True)
+class _ReadyModel:
+    """A model that holds its checks, with its corpus, as two folders of the cache."""
+
+    site: PlannedSite  # any of those that share it
+    trained: Path
+    examined: Path
+    depends_on: Mapping[str, Any]
+
+    def begin(self, hooks: Sequence[str], place: str) -> Pass:
+        """A pass for these hook points, with no layer above the highest."""
+        layers = activations.layers_needed(hooks)
+        network = _load(self.site, self.trained, layers)
+        activations.refuse_unknown_hooks(network, hooks, place)
+        return activations.NetworkPass(network, _read_corpus(self.examined / CORPUS_FILE), hooks)
+
+
+def model_key(site: PlannedSite) -> bytes:
+    """What sites that share a model, its seed and its corpus agree in."""
+    return strict_json.encode({"model": site.model.describe(), "seed": site.model_seed})
+
+
+def prepare_sites(planned: Sequence[PlannedSite], perform: Perform, capture: Capture) -> list[ReadySite]:
+    """Every site, in order; those that share a model share one pass over its corpus."""
+    groups: dict[bytes, list[PlannedSite]] = {}
+    for site in planned:
+        groups.setdefault(model_key(site), []).append(site)
+    ready = {r.planned.name: r for group in groups.values() for r in _prepare_group(group, perform, capture)}
+    return [ready[site.name] for site in planned]
+
+
+def _prepare_group(group: Sequence[PlannedSite], perform: Perform, capture: Capture) -> list[ReadySite]:
+    model = _prepare_model(group[0], perform)
+    sides = {site.name: _sides(site) for site in group}
+    wanted = {hooks: {"work": "array", **model.depends_on, "hooks": list(hooks)} for s in sides.values() for hooks in s}
+    names = ", ".join(site.name for site in group)
+    points = sorted({hook for hooks in wanted for hook in hooks})
+    arrays = capture(f"activations {names}", wanted, lambda: model.begin(points, f"site {names}"))
+    return [_describe(site, model, [arrays[hooks] for hooks in sides[site.name]]) for site in group]
+
+
+def _sides(site: PlannedSite) -> list[Hooks]:
+    """What is read, and what is to be written where that differs."""
+    return list(dict.fromkeys([hooks_of(site.hook_in), hooks_of(site.hook_out)]))
+
+
+def _prepare_model(site: PlannedSite, perform: Perform) -> _ReadyModel:
+    model, settings, seed = site.model.item, site.model.settings, site.model_seed
+    origin = site.model.plugin.origin().to_json()
+    inputs = dict(model.inputs(settings))
+    model_depends = {"model": origin, **model.prepared_for(settings, seed)}
+    key = {"work": "model", **model_depends, "inputs": inputs}
+    trained = perform(f"model {site.model.plugin.name}", key, lambda f, p: model.prepare(settings, seed, f, p))
+    weights = model.weights(settings, trained)
+    corpus_key = {"work": "corpus", "model": site.model.describe(), "seed": seed, "inputs": inputs, "weights": weights}
+    examined = perform(
+        f"corpus and checks of {site.model.plugin.name}", corpus_key, lambda f, _: _examine(site, trained, f)
+    )
+    corpus = file_digest(examined / CORPUS_FILE)
+    return _ReadyModel(site, trained, examined, {**model_depends, "weights": weights, "corpus": corpus})
+
+
+def _describe(site: PlannedSite, model: _ReadyModel, arrays: Sequence[Mapping[str, Stored]]) -> ReadySite:
+    found = activations.sources(site.name, arrays)
+    inputs = dict(site.model.item.inputs(site.model.settings))
     document = strict_json.encode(
         {
             "schema": SITE_SCHEMA,
             "name": site.name,
             "model": {
-                **origin,
+                **site.model.describe(),
                 "seed": site.model_seed,
-                "weights": strict_json.digest((trained / interchange.WEIGHTS_FILE).read_bytes()),
-                "checks": checks,
+                "weights": model.depends_on["weights"],
+                "checks": strict_json.parse((model.examined / CHECKS_FILE).read_bytes(), CHECKS_FILE),
+                **({"inputs": inputs} if inputs else {}),
             },
             "hook_in": site.hook_in,
             "hook_out": site.hook_out,
             "data": [source.to_json() for source in found.values()],
         }
     )
+    key = {"work": "activations", "of": dict(model.depends_on), "hooks": [list(hooks) for hooks in _sides(site)]}
     test = tuple(activations.data_of("test", found))
-    return ReadySite(site, document, strict_json.digest(document), key, test, folder)
+    return ReadySite(site, document, strict_json.digest(document), key, test, tuple(arrays))
 
 
-def _train_model(site: PlannedSite, folder: Path, progress: Progress) -> None:
-    model, settings = site.model.item, site.model.settings
-    network = model.train(settings, site.model_seed, progress)
-    checks = list(model.self_check(network, settings, site.model_seed))
+def _examine(site: PlannedSite, trained: Path, folder: Path) -> None:
+    model, settings, seed = site.model.item, site.model.settings, site.model_seed
+    corpus = model.tokenise(settings, seed, trained)
+    checks = list(model.examine(_load(site, trained, None), corpus, settings, seed))
     for check in checks:
         if not check.holds:
             raise EvaluationError(
@@ -82,15 +144,27 @@ def _train_model(site: PlannedSite, folder: Path, progress: Progress) -> None:
                 "nothing measured on a model that has not learned its task means anything; change its settings",
             )
     (folder / CHECKS_FILE).write_bytes(strict_json.encode([_check_json(check) for check in checks]))
-    (folder / interchange.WEIGHTS_FILE).write_bytes(interchange.weights_bytes(network.state_dict()))
+    _write_corpus(corpus, folder / CORPUS_FILE)
 
 
-def _capture(site: PlannedSite, hooks: tuple[str, ...], trained: Path, folder: Path, progress: Progress) -> None:
-    model, settings = site.model.item, site.model.settings
-    network = model.build(settings, site.model_seed)
-    activations.refuse_unknown_hooks(network, hooks, f"site {site.name}")
-    network.load_state_dict(interchange.read_weights((trained / interchange.WEIGHTS_FILE).read_bytes()))
-    activations.capture(network, model.corpus(settings, site.model_seed), hooks, folder, progress)
+def _load(site: PlannedSite, trained: Path, layers: int | None) -> Any:
+    return site.model.item.load(site.model.settings, site.model_seed, trained, layers)
+
+
+def _write_corpus(corpus: Corpus, path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    positions = torch.tensor(corpus.positions)
+    parts = {"tokens": corpus.tokens, "positions": positions, "train": corpus.train, "test": corpus.test}
+    save_file({name: part.contiguous() for name, part in parts.items()}, path)
+
+
+def _read_corpus(path: Path) -> Corpus:
+    from safetensors.torch import load_file
+
+    parts = load_file(path)
+    return Corpus(parts["tokens"], tuple(parts["positions"].tolist()), parts["train"], parts["test"])
 
 
 def _check_json(check: Check) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from husai_core.hookspecs import hookimpl
-from husai_core.model import Check, Corpus, Model, Progress
+from husai_core.model import Check, Corpus, Model, Progress, TrainedModel
 from husai_core.plugins import EntryPoint
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+BEFORE = "blocks.0.hook_resid_pre"  # the vector of the token at hand, without those before it
 ENTRY_POINT = EntryPoint("tiny", "husai_core.testing.tiny", "husai tests")
 
 
@@ -29,7 +30,7 @@ class TinySettings:
     learned: bool = True
 
 
-class Tiny(Model):
+class Tiny(TrainedModel):
     name = "tiny"
     summary = "Sums of two random token directions; for tests."
     requires = ("torch",)
@@ -71,12 +72,13 @@ def _network(settings: TinySettings, generator: Any) -> Any:
             super().__init__()
             drawn = torch.randn(settings.tokens, settings.width, generator=generator)
             self.embed = torch.nn.Parameter(drawn)
-            self.hook_dict = {Tiny.default_hook: None}
+            self.hook_dict = dict.fromkeys([BEFORE, Tiny.default_hook])
 
         def run_with_cache(
-            self, tokens: Tensor, names_filter: Sequence[str], stop_at_layer: int | None
+            self, tokens: Tensor, *, names_filter: Sequence[str], stop_at_layer: int | None
         ) -> tuple[None, dict[str, Tensor]]:
-            return None, {hook: self.embed[tokens].cumsum(1) for hook in names_filter}
+            read = self.embed[tokens]
+            return None, {hook: read if hook == BEFORE else read.cumsum(1) for hook in names_filter}
 
     return Network()
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from husai_core import Check, Corpus, Model, hookimpl
+from husai_core import Check, Corpus, Model, TrainedModel, hookimpl
 from husai_core.model import Progress
 from husai_models.toy_transformer import Recipe, accuracy, build, chance_limit, fit, generator_for
 
@@ -44,7 +44,7 @@ class ModularAdditionSettings(Recipe):
             raise ValueError(f"train_fraction {self.train_fraction} must leave pairs on both sides")
 
 
-class ModularAddition(Model):
+class ModularAddition(TrainedModel):
     name = "modular_addition"
     summary = "A one-layer transformer that adds two numbers modulo p."
     Settings = ModularAdditionSettings

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from husai_core import Check, Corpus, Model, hookimpl
+from husai_core import Check, Corpus, Model, TrainedModel, hookimpl
 from husai_core.model import Progress
 from husai_models.toy_transformer import Recipe, accuracy, build, chance_limit, fit, generator_for
 
@@ -41,7 +41,7 @@ class SequenceCopySettings(Recipe):
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
 
 
-class SequenceCopy(Model):
+class SequenceCopy(TrainedModel):
     name = "sequence_copy"
     summary = "A two-layer attention-only transformer that copies random letters."
     Settings = SequenceCopySettings

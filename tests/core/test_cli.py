@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy
 import pytest
 
 from husai_core.cli import COMMANDS, invoke
+from husai_core.cli.arguments import SIZE
 
 ROOT = Path(__file__).parents[2]
 TOY = ROOT / "evidence" / "toy"
@@ -35,6 +37,7 @@ def bundle(tmp_path: Path) -> Path:
         (["audit", "nowhere"], 64, "there is no bundle here"),
         (["run", "nowhere.toml"], 64, "nowhere.toml: cannot be read: No such file or directory"),
         (["run", str(ROOT / "README.md")], 64, "not TOML"),
+        (["run", "x.toml", "--activations-cap", "plenty"], 64, "'plenty' is no size; write for example 500MB or 20GiB"),
         (["schema", "show", "studdy"], 64, "did you mean 'study'?"),
         (["plugins", "--kind", "architecture"], 64, "did you mean 'architectures'?"),
         (["explain", str(TOY), "traning-agrees", "--policy", "toy"], 64, "did you mean 'training-agrees'?"),
@@ -48,6 +51,29 @@ def test_a_mistake_is_one_line_and_its_exit_code(
     assert says in error
     assert len(error.splitlines()) == 1
     assert error.startswith("husai: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("0", 0), ("1500", 1500), ("2 kB".upper(), 2000), ("1.5GiB", 3 * 2**29), ("20GiB", 20 * 2**30)]
+)
+def test_a_size_is_a_number_of_bytes(text: str, size: int) -> None:
+    assert SIZE.convert(text, None, None) == size
+
+
+def test_the_cap_of_the_activations_is_an_option_and_a_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numpy.save(tmp_path / "rows.npy", numpy.random.default_rng(0).normal(size=(50, 4)).astype("f4"))
+    study = (ROOT / "studies" / "toy.toml").read_text().replace('policy = "toy"\n', "")
+    site = 'model = "tensor_file"\nsettings = { file = "rows.npy" }'
+    (tmp_path / "study.toml").write_text(study.replace('model = "modular_addition"', site))
+    run = ["run", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
+    assert invoke([*run, "--activations-cap", "799"]) == 64
+    assert "would take 800 bytes, 0 are stored already, the cap is 799 bytes" in capsys.readouterr().err
+    monkeypatch.setenv("HUSAI_ACTIVATIONS_CAP", "0.5kB".upper())
+    assert invoke(run) == 64
+    assert "raise --activations-cap or HUSAI_ACTIVATIONS_CAP" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_variable_of_the_environment_answers_in_place_of_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy
 import pytest
 
 from husai_core import bundle, strict_json
+from husai_core.engine import activations
 from husai_core.errors import EvaluationError, UsageError
 from husai_gates.audit import audit
 
@@ -150,6 +152,103 @@ def test_divergence_names_step_seed_and_what_to_lower(run_tiny: Run) -> None:
 def test_an_unknown_hook_point_names_the_near_miss(run_tiny: Run) -> None:
     with pytest.raises(UsageError, match=r"no hook point 'blocks.0.hook_resid_pst'.*did you mean"):
         run_tiny(**{'model = "tiny"': 'model = "tiny"\nhook_in = "blocks.0.hook_resid_pst"'})
+
+
+PRE, POST = "blocks.0.hook_resid_pre", "blocks.0.hook_resid_post"
+THREE_SITES = f"""[[site]]
+name = "site"
+model = "tiny"
+
+[[site]]
+name = "pre"
+model = "tiny"
+hook_in = "{PRE}"
+
+[[site]]
+name = "both"
+model = "tiny"
+hook_in = ["{PRE}", "{POST}"]
+"""
+ONE_SITE = '[[site]]\nname = "site"\nmodel = "tiny"\n'
+FEW = {'[[benchmark]]\nname = "consistency"\n': "", "steps = 40": "steps = 2"}
+
+
+def _site(folder: Path, name: str) -> dict:  # type: ignore[type-arg]
+    return json.loads((folder / "sites" / f"{name}.json").read_bytes())  # type: ignore[no-any-return]
+
+
+def test_sites_of_one_model_share_one_pass_and_read_what_separate_ones_would(
+    tmp_path: Path, run_tiny: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+    begin = activations.NetworkPass.__init__
+    monkeypatch.setattr(activations.NetworkPass, "__init__", lambda *a: (begun.append(a[-1]), begin(*a))[1])
+    log = run_tiny(**{ONE_SITE: THREE_SITES, **FEW})
+    assert begun == [[POST, PRE]]
+    assert [label for label, _ in log.done[:3]] == [  # type: ignore[attr-defined]
+        "model tiny",
+        "corpus and checks of tiny",
+        "activations site, pre, both",
+    ]
+    assert audit(bundle.read(tmp_path / "out")).findings == ()
+    run_tiny(out="apart", cache="other", **FEW)
+    assert _site(tmp_path / "apart", "site") == _site(tmp_path / "out", "site")
+    log = run_tiny(**{ONE_SITE: THREE_SITES, **FEW})
+    assert all(cached for _, cached in log.done)  # type: ignore[attr-defined]
+
+
+def test_a_new_hook_is_captured_without_the_old_ones(run_tiny: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_tiny(**FEW)
+    asked = []
+    rows = activations.NetworkPass.rows
+    monkeypatch.setattr(activations.NetworkPass, "rows", lambda *a: (asked.append(a[-1]), rows(*a))[1])
+    run_tiny(out="more", **{ONE_SITE: THREE_SITES, **FEW})
+    assert {hooks for call in asked for hooks in call} == {(PRE,), (PRE, POST)}
+
+
+def test_several_hooks_stand_side_by_side_in_the_order_of_the_study(tmp_path: Path, run_tiny: Run) -> None:
+    run_tiny(**{ONE_SITE: THREE_SITES, **FEW})
+    both = _site(tmp_path / "out", "both")
+    assert both["hook_in"] == both["hook_out"] == [PRE, POST]
+    subject = json.loads((tmp_path / "out" / "subjects" / "both.topk.s1.json").read_bytes())
+    assert (subject["dims"]["d_in"], subject["dims"]["d_out"]) == (32, 32)
+    files = {_digest(path): path for path in (tmp_path / "cache" / "activations").rglob("*.npy")}
+    one, two, together = (
+        numpy.load(files[next(d["digest"] for d in _site(tmp_path / "out", name)["data"] if ".test." in d["name"])])
+        for name in ("pre", "site", "both")
+    )
+    assert (together == numpy.concatenate([one, two], 1)).all()
+
+
+def _digest(path: Path) -> str:
+    return strict_json.digest(path.read_bytes())
+
+
+def test_a_transcoder_from_two_hooks_to_one_has_two_arrays(tmp_path: Path, run_tiny: Run) -> None:
+    hooks = f'{ONE_SITE}hook_in = ["{POST}", "{PRE}"]\nhook_out = "{POST}"\n'
+    skip = "apply_b_dec_to_input = false"
+    settings = {"k = 4 }": f"k = 4, {skip} }}", 'role = "baseline"': f'role = "baseline"\nsettings = {{ {skip} }}'}
+    run_tiny(**{ONE_SITE: hooks, **settings, **FEW})
+    assert [d["name"] for d in _site(tmp_path / "out", "site")["data"]] == [
+        "site.test.0",
+        "site.test.1",
+        "site.train.0",
+        "site.train.1",
+    ]
+    subject = json.loads((tmp_path / "out" / "subjects" / "site.topk.s1.json").read_bytes())
+    assert (subject["dims"]["d_in"], subject["dims"]["d_out"]) == (32, 16)
+    assert audit(bundle.read(tmp_path / "out")).findings == ()
+
+
+def test_a_changed_activation_is_reported_and_made_again(tmp_path: Path, run_tiny: Run) -> None:
+    run_tiny(out="one")
+    (path, *_) = sorted((tmp_path / "cache" / "activations").rglob("train.npy"))
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+    log = run_tiny(out="two")
+    assert any("shard 0 had changed on disk" in text for text in log.warnings)  # type: ignore[attr-defined]
+    assert _content(tmp_path / "one") == _content(tmp_path / "two")
 
 
 def test_a_benchmark_that_breaks_is_recorded_as_failed_and_tried_again(tmp_path: Path, run_tiny: Run) -> None:

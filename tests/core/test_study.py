@@ -53,3 +53,21 @@ def test_a_plan_names_every_condition_by_site_and_dictionary() -> None:
     plan = make_plan(parse_study(TOY.encode(), "toy.toml"), PluginTable())
     assert [c.name for c in plan.conditions] == ["addition.topk", "addition.relu"]
     assert plan.sites[0].hook_in == plan.sites[0].hook_out == "blocks.0.hook_resid_post"
+
+
+def test_paths_in_the_settings_of_a_model_are_meant_from_the_folder_of_the_study() -> None:
+    settings = 'model = "tensor_file"\nsettings = { file = "rows.npy" }'
+    study = parse_study(TOY.replace('model = "modular_addition"', settings).encode(), "some/where/toy.toml")
+    (site,) = make_plan(study, PluginTable()).sites
+    assert site.model.item.folder == Path("some/where")
+    assert "where" not in str(site.model.describe())
+
+
+def test_a_site_may_read_several_hooks_and_writes_them_unless_told_otherwise() -> None:
+    def hooks(lines: str) -> tuple[object, object]:
+        text = TOY.replace('model = "modular_addition"', f'model = "modular_addition"\n{lines}')
+        (site,) = make_plan(parse_study(text.encode(), "toy.toml"), PluginTable()).sites
+        return site.hook_in, site.hook_out
+
+    assert hooks('hook_in = ["a", "b"]') == (("a", "b"), ("a", "b"))
+    assert hooks('hook_in = ["a", "b"]\nhook_out = "c"') == (("a", "b"), "c")

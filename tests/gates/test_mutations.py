@@ -270,6 +270,16 @@ def other_hook_than_planned(draft: Any) -> None:
     _study_site(draft, 'hook_in = "blocks.1.hook_resid_post"')
 
 
+def other_order_of_hooks_than_planned(draft: Any) -> None:
+    _study_site(draft, 'hook_in = ["blocks.0.hook_resid_pre", "blocks.0.hook_resid_post"]')
+    draft.site["hook_in"] = ["blocks.0.hook_resid_post", "blocks.0.hook_resid_pre"]
+    draft.site["hook_out"] = ["blocks.0.hook_resid_pre", "blocks.0.hook_resid_post"]
+
+
+def one_hook_where_several_were_planned(draft: Any) -> None:
+    _study_site(draft, 'hook_in = ["blocks.0.hook_resid_post", "blocks.1.hook_resid_post"]')
+
+
 def other_target_than_planned(draft: Any) -> None:
     draft.site["hook_out"] = "blocks.1.hook_resid_post"
 
@@ -667,6 +677,8 @@ REGENERATED: list[tuple[Callable[[Any], None], str, int]] = [
     (other_model_settings_than_planned, "EV-PLAN", 3),
     (other_hook_than_planned, "EV-PLAN", 3),
     (other_target_than_planned, "EV-PLAN", 3),
+    (other_order_of_hooks_than_planned, "EV-PLAN", 3),
+    (one_hook_where_several_were_planned, "EV-PLAN", 3),
     (other_data_order_than_planned, "EV-SUBJECT", 3),
     (study_names_a_benchmark_twice, "EV-PLAN", 3),
     (study_names_an_unknown_site, "EV-PLAN", 3),

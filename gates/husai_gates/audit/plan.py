@@ -15,6 +15,9 @@ Difference = tuple[str, Any, Any]
 
 Settings = Mapping[str, Any]
 
+Hook = str | list[str]
+"""A hook point, or several whose activations stand side by side, as a document writes them."""
+
 
 @dataclass(frozen=True)
 class PlannedSite:
@@ -22,8 +25,8 @@ class PlannedSite:
 
     model: str
     model_seed: int
-    hook_in: str | None
-    hook_out: str | None
+    hook_in: Hook | None
+    hook_out: Hook | None
     settings: Settings
 
     @classmethod
