@@ -55,6 +55,18 @@ class SaeChoice:
 
 
 @dataclass(frozen=True)
+class PretrainedChoice:
+    """Checkpoints from elsewhere, one per seed of the study; architecture and width only where the study states them."""
+
+    name: str
+    folders: tuple[Path, ...]
+    architecture: str | None
+    role: str
+    d_sae: int | None
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Study:
     """A parsed study file, with the bytes it was parsed from."""
 
@@ -65,7 +77,7 @@ class Study:
     policy: str | None
     sites: tuple[SiteChoice, ...]
     seeds: tuple[int, ...]
-    saes: tuple[SaeChoice, ...]
+    saes: tuple[SaeChoice | PretrainedChoice, ...]
     controls: tuple[Choice, ...]
     benchmarks: tuple[Choice, ...]
     keep_weights: bool
@@ -127,12 +139,16 @@ def _site(entry: Mapping[str, Any]) -> SiteChoice:
     )
 
 
-def _sae(entry: Mapping[str, Any], training: Mapping[str, Any], sites: tuple[SiteChoice, ...], place: str) -> SaeChoice:
+def _sae(
+    entry: Mapping[str, Any], training: Mapping[str, Any], sites: tuple[SiteChoice, ...], place: str
+) -> SaeChoice | PretrainedChoice:
     known = tuple(site.name for site in sites)
     chosen = tuple(entry.get("sites", known))
     for name in chosen:
         if name not in known:
             raise UsageError(f"{place} $.sae.{entry['name']}", f"no site '{name}'", f"known: {', '.join(known)}")
+    if "pretrained" in entry:
+        return _pretrained(entry, len(training["seeds"]), chosen, place)
     return SaeChoice(
         name=entry["name"],
         architecture=Choice(entry["architecture"], entry.get("settings", {})),
@@ -146,4 +162,23 @@ def _sae(entry: Mapping[str, Any], training: Mapping[str, Any], sites: tuple[Sit
             data_order_seed=training.get("data_order_seed", 0),
             dead_after_steps=training.get("dead_after_steps", 200),
         ),
+    )
+
+
+def _pretrained(entry: Mapping[str, Any], seeds: int, sites: tuple[str, ...], place: str) -> PretrainedChoice:
+    """Paths are relative to the study file, so that a study and its checkpoints can be moved together."""
+    given = entry["pretrained"]
+    folders = [given] if isinstance(given, str) else given
+    if len(folders) != seeds:
+        rule = f"{len(folders)} checkpoints for {seeds} seeds; each seed of the study is one checkpoint, in order"
+        raise UsageError(
+            f"{place} $.sae.{entry['name']}.pretrained", rule, "make 'training.seeds' as long as this list"
+        )
+    return PretrainedChoice(
+        name=entry["name"],
+        folders=tuple(Path(place).parent / folder for folder in folders),
+        architecture=entry.get("architecture"),
+        role=entry["role"],
+        d_sae=entry.get("d_sae"),
+        sites=sites,
     )

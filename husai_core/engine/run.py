@@ -12,12 +12,14 @@ from husai_core.engine import activations, coders, measuring, sites, trainer
 from husai_core.engine.cache import Cache, key_of
 from husai_core.engine.coders import ReadyCondition
 from husai_core.engine.environment import deterministic
-from husai_core.engine.plan import Plan
+from husai_core.engine.plan import Plan, PlannedCondition
 from husai_core.engine.sites import ReadySite, Work
 from husai_core.errors import UsageError
+from husai_core.interchange import checkpoint, dictionary_learning, reading, sae_lens, sparsify, tensors, weights
 from husai_core.provenance import now, provenance
 
-NUMERICS = (sae, metric, interchange, activations, trainer, sites, coders, measuring)
+FORMATS = (weights, checkpoint, tensors, sae_lens, dictionary_learning, sparsify, reading)
+NUMERICS = (sae, metric, *FORMATS, activations, trainer, sites, coders, measuring)
 
 Files = dict[str, bytes]
 Views = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
@@ -118,11 +120,24 @@ class _Run:
     def _conditions_at(self, site: ReadySite) -> list[ReadyCondition]:
         found = []
         for planned in self.plan.conditions_at(site.planned):
-            trained = coders.train_condition(planned, self.plan.study.seeds, site, self.perform)
+            self._warn_of(planned)
+            trained = coders.ready_condition(planned, self.plan.study.seeds, site, self.perform)
             found.append(trained)
             for control in self.plan.controls:
                 found.append(coders.make_control(control, trained, planned, site, self.perform))
         return found
+
+    def _warn_of(self, condition: PlannedCondition) -> None:
+        """What a person should know of a pretrained dictionary, and no rule can decide."""
+        if not condition.checkpoints:
+            return
+        for checkpoint in condition.checkpoints:
+            if checkpoint.hook not in (None, condition.site.hook_in):
+                text = f"{checkpoint.folder}: says it was trained at {checkpoint.hook}, not at {condition.site.hook_in}"
+                self.listener.warn(text)
+        missed = [m.name for m in self.plan.metrics if getattr(m.item, "needs_initial", False)]
+        if missed:
+            self.listener.warn(f"{condition.name}: {', '.join(missed)} not measured, its initial weights are unknown")
 
     def _describe(self, condition: ReadyCondition) -> Files:
         files: Files = {}

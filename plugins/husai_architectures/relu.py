@@ -33,6 +33,7 @@ class Relu(AffineArchitecture):
     name = "relu"
     summary = "ReLU latents with a decoder-norm-weighted L1 penalty (SAELens's standard)."
     Settings = ReluSettings
+    sae_lens_names = ("standard",)
 
     def encode(self, params: Params, x: Tensor, settings: ReluSettings) -> Tensor:
         return self.pre_activations(params, x, settings).relu()
@@ -48,6 +49,9 @@ class Relu(AffineArchitecture):
 
     def to_sae_lens(self, params: Params, settings: ReluSettings) -> tuple[Mapping[str, Any], Params]:
         return {"architecture": "standard", "apply_b_dec_to_input": settings.apply_b_dec_to_input}, params
+
+    def from_sae_lens(self, config: Mapping[str, Any], tensors: Params) -> tuple[Mapping[str, Any], Params]:
+        return {"apply_b_dec_to_input": config["apply_b_dec_to_input"]}, tensors
 
 
 @hookimpl

@@ -34,6 +34,7 @@ class TopK(AffineArchitecture):
     name = "topk"
     summary = "The k largest ReLU latents of each row, unit decoder rows, AuxK for dead latents."
     Settings = TopKSettings
+    sae_lens_names = ("topk",)
     traits = Traits(nonnegative=True, at_most_k=True)
 
     def initialise(self, dims: Dims, settings: TopKSettings, generator: Generator, mean: Tensor) -> Params:
@@ -79,6 +80,9 @@ class TopK(AffineArchitecture):
             "rescale_acts_by_decoder_norm": False,
         }
         return keys, params
+
+    def from_sae_lens(self, config: Mapping[str, Any], tensors: Params) -> tuple[Mapping[str, Any], Params]:
+        return {key: config[key] for key in ("k", "apply_b_dec_to_input")}, tensors
 
 
 def largest(latents: Tensor, k: int) -> Tensor:
