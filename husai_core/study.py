@@ -56,7 +56,7 @@ class SaeChoice:
 
 @dataclass(frozen=True)
 class PretrainedChoice:
-    """Checkpoints from elsewhere, one per seed of the study; architecture and width only where the study states them."""
+    """Checkpoints from elsewhere, one per seed of the study; architecture and width where the study states them."""
 
     name: str
     folders: tuple[Path, ...]

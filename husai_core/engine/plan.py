@@ -10,8 +10,8 @@ from typing import Any
 from husai_core import interchange
 from husai_core.errors import UsageError
 from husai_core.plugins import Plugin, PluginTable
-from husai_core.settings import parse_settings, settings_table
 from husai_core.sae import Dims
+from husai_core.settings import parse_settings, settings_table
 from husai_core.study import Choice, PretrainedChoice, Recipe, SaeChoice, Study
 
 

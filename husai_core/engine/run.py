@@ -131,9 +131,9 @@ class _Run:
         """What a person should know of a pretrained dictionary, and no rule can decide."""
         if not condition.checkpoints:
             return
-        for checkpoint in condition.checkpoints:
-            if checkpoint.hook not in (None, condition.site.hook_in):
-                text = f"{checkpoint.folder}: says it was trained at {checkpoint.hook}, not at {condition.site.hook_in}"
+        for planned in condition.checkpoints:
+            if planned.hook not in (None, condition.site.hook_in):
+                text = f"{planned.folder}: says it was trained at {planned.hook}, not at {condition.site.hook_in}"
                 self.listener.warn(text)
         missed = [m.name for m in self.plan.metrics if getattr(m.item, "needs_initial", False)]
         if missed:

@@ -50,7 +50,7 @@ _AXES: Mapping[str, Axes] = {
     "W_enc": ("d_in", "d_sae"),
     "W_dec": ("d_sae", "d_in"),
     "b_dec": ("d_in",),
-    **{name: ("d_sae",) for name in ("b_enc", "threshold", *_GATES)},
+    **dict.fromkeys(("b_enc", "threshold", *_GATES), ("d_sae",)),
 }
 
 

@@ -66,6 +66,7 @@ def load_coder(path: Path, architectures: Iterable[Architecture], named: str | N
         raise UsageError(checkpoint.place, str(error)) from None
     settings = parse_settings(architecture.Settings, stated, f"{checkpoint.place} $")
     coder = Coder(architecture, settings, dims, seed, params, None)
+    _refuse_other_parameters(coder, checkpoint.place)
     _refuse_a_loss(coder, checkpoint)
     _refuse_nonsense(coder, checkpoint.place)
     return Loaded(coder, stated, checkpoint)
@@ -94,13 +95,30 @@ def _families(architecture: Architecture) -> tuple[str, ...]:
     return tuple(architecture.sae_lens_names) or ((architecture.name,) if reads_own else ())
 
 
+def _refuse_other_parameters(coder: Coder, place: str) -> None:
+    """The parameters are those that the architecture itself begins with: a surplus one would do nothing unseen."""
+    import torch
+
+    architecture, dims = coder.architecture, coder.dims
+    try:
+        mean = torch.zeros(dims.d_out)
+        own = architecture.initialise(dims, coder.settings, torch.Generator().manual_seed(0), mean)
+    except ValueError as error:
+        raise UsageError(place, str(error)) from None
+    for name in sorted(own.keys() ^ coder.params.keys()):
+        has = "needs" if name in own else "has no place for"
+        raise UsageError(place, f"the architecture '{architecture.name}' {has} the tensor '{name}'")
+    for name, tensor in sorted(coder.params.items()):
+        if tensor.shape != own[name].shape:
+            rule = f"{name} has shape {tuple(tensor.shape)}, '{architecture.name}' has {tuple(own[name].shape)}"
+            raise UsageError(place, rule)
+
+
 def _refuse_a_loss(coder: Coder, checkpoint: Checkpoint) -> None:
     """What was read is written again: a tensor or a key that does not come back was not understood."""
     keys, tensors = coder.architecture.to_sae_lens(coder.params, coder.settings)
     config, place = checkpoint.config, checkpoint.place
-    if (
-        checkpoint.form == sae_lens.FORM and "metadata" in config
-    ):  # before version 6, all settings of the run stood here
+    if checkpoint.form == sae_lens.FORM and "metadata" in config:  # without it, it is older and holds the whole run
         for key in sorted(config.keys() - sae_lens.KNOWN_KEYS - keys.keys()):
             rule = f"unknown key, and the architecture '{coder.architecture.name}' does not read it"
             raise UsageError(f"{place} $.{key}", rule, "remove it where it changes neither encode nor decode")

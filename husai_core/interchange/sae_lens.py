@@ -36,22 +36,25 @@ AXES: Mapping[str, Axes] = {
     "finetuning_scaling_factor": ("d_sae",),
 }
 
-# Keys that leave encode and decode as they are, or that are read here. The rest is an architecture's own, or unknown.
-KNOWN_KEYS = frozenset(
-    "architecture d_in d_sae d_out dtype device apply_b_dec_to_input normalize_activations reshape_activations "
-    "metadata rescale_acts_by_decoder_norm finetuning_scaling_factor activation_fn activation_fn_str "
-    "activation_fn_kwargs "
-    # where the activations came from
-    "name model_name hook_name hook_point hook_layer hook_point_layer hook_head_index hook_point_head_index "
-    "hook_name_out hook_head_index_out hf_hook_name hf_hook_name_out model_class_name model_from_pretrained_kwargs "
-    "prepend_bos exclude_special_tokens neuronpedia_id context_size seqpos_slice dataset_path "
-    "dataset_trust_remote_code sae_lens_version sae_lens_training_version "
-    # how it was trained
-    "decoder_init_norm l1_coefficient lp_norm l1_warm_up_steps use_sparse_activations aux_loss_coefficient "
-    "jumprelu_init_threshold jumprelu_bandwidth jumprelu_sparsity_loss_mode jumprelu_tanh_scale "
-    "jumprelu_ste_to_input l0_coefficient l0_warm_up_steps pre_act_loss_coefficient target_l0 topk_threshold_lr "
-    "matryoshka_widths use_matryoshka_aux_loss".split()
-)
+# Keys of a configuration by what they say. Any other key is an architecture's own, or unknown.
+_READ = """
+    architecture d_in d_sae d_out dtype device apply_b_dec_to_input normalize_activations reshape_activations
+    metadata rescale_acts_by_decoder_norm finetuning_scaling_factor activation_fn activation_fn_str
+    activation_fn_kwargs
+"""
+_ORIGIN = """
+    name model_name hook_name hook_point hook_layer hook_point_layer hook_head_index hook_point_head_index
+    hook_name_out hook_head_index_out hf_hook_name hf_hook_name_out model_class_name model_from_pretrained_kwargs
+    prepend_bos exclude_special_tokens neuronpedia_id context_size seqpos_slice dataset_path
+    dataset_trust_remote_code sae_lens_version sae_lens_training_version
+"""
+_TRAINING = """
+    decoder_init_norm l1_coefficient lp_norm l1_warm_up_steps use_sparse_activations aux_loss_coefficient
+    jumprelu_init_threshold jumprelu_bandwidth jumprelu_sparsity_loss_mode jumprelu_tanh_scale
+    jumprelu_ste_to_input l0_coefficient l0_warm_up_steps pre_act_loss_coefficient target_l0 topk_threshold_lr
+    matryoshka_widths use_matryoshka_aux_loss
+"""
+KNOWN_KEYS = frozenset(f"{_READ} {_ORIGIN} {_TRAINING}".split())
 
 
 def saved_files(coder: Coder, model_name: str | None, hook_name: str | None) -> dict[str, bytes]:
@@ -82,11 +85,12 @@ def read_params(architecture: Architecture, files: Mapping[str, bytes]) -> Param
 def read(files: Files) -> Checkpoint:
     """A folder in SAELens's layout. What it does beside the plain coder is folded into the weights, or refused."""
     place = files.place(CONFIG_FILE)
-    config = _modern(files.table(CONFIG_FILE))
+    config = _modern(files.table(CONFIG_FILE), place)
     weights = files.place(WEIGHTS_FILE)
     tensors, changes = in_float32(from_safetensors(files.read(WEIGHTS_FILE), weights), weights)
-    d_in, d_sae = required(config, "d_in", int, place), required(config, "d_sae", int, place)
-    sizes = {"d_in": d_in, "d_sae": d_sae, "d_out": config.get("d_out", d_in)}
+    d_in, d_sae = (required(config, key, int, f"{place} $") for key in ("d_in", "d_sae"))
+    d_out = required(config, "d_out", int, f"{place} $") if "d_out" in config else d_in
+    sizes = {"d_in": d_in, "d_sae": d_sae, "d_out": d_out}
     known = {name: tensor for name, tensor in tensors.items() if name in AXES}
     refuse_other_shapes(known, AXES, sizes, weights, optional=AXES.keys() - {"W_dec"})
     _refuse_what_rows_cannot_show(config, place)
@@ -102,9 +106,12 @@ def read(files: Files) -> Checkpoint:
     return Checkpoint(FORM, place, {**config, **plain}, tensors, files.digests, (*changes, *filter(None, folds)))
 
 
-def _modern(config: Mapping[str, Any]) -> dict[str, Any]:
+def _modern(config: Mapping[str, Any], place: str) -> dict[str, Any]:
     """The keys as SAELens has written them since version 6; earlier it left the ReLU family unnamed."""
     found = dict(config)
+    for key, kind in (("metadata", dict), ("activation_fn_kwargs", dict), ("architecture", str)):
+        if found.get(key) is not None:
+            required(found, key, kind, f"{place} $")
     found.setdefault("activation_fn", found.get("activation_fn_str", "relu"))
     if found["activation_fn"] in ("topk", "TopK"):
         found["architecture"] = "topk"
