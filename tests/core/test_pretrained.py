@@ -16,7 +16,6 @@ from husai_core.engine import make_plan, run_plan
 from husai_core.engine.cache import Cache
 from husai_core.plugins import PluginTable
 from husai_core.study import parse_study
-from husai_gates import policy as policies
 from husai_gates.audit import audit
 from husai_gates.pipeline import gate
 
@@ -75,8 +74,8 @@ reason = "It learned something."
 kind = "superiority"
 benchmark = "reconstruction"
 metric = "explained_variance"
-subject = "candidate"
-against = "control:random_decoder"
+over = { control = "random_decoder" }
+margin = 0.0
 
 [[rule]]
 id = "beats-baseline"
@@ -85,9 +84,21 @@ reason = "It is worth the change."
 kind = "superiority"
 benchmark = "reconstruction"
 metric = "explained_variance"
-subject = "candidate"
-against = "baseline"
+over = { role = "baseline" }
+margin = 0.0
 """
+
+
+# A baseline that nobody trained here has no known budget either; two unknown ones do not match.
+BOTH_PRETRAINED = STUDY.replace(
+    "[[control]]",
+    """[[sae]]
+name = "older"
+pretrained = ["older/s3", "older/s1", "older/s2"]
+role = "baseline"
+
+[[control]]""",
+)
 
 
 @pytest.fixture(scope="module")
@@ -172,15 +183,36 @@ def test_what_was_measured_is_what_was_measured_when_it_was_trained_here(
     assert there.keys() - here.keys() == {"cosine_to_initial"}
 
 
+def _gate(folder: Path) -> Any:
+    (folder / "existing.toml").write_text(POLICY)
+    return gate(folder / "out", str(folder / "existing.toml"))
+
+
 def test_an_unknown_budget_is_no_matched_budget(tmp_path: Path, run: Callable[..., _Quiet]) -> None:
     run(text=STUDY.replace("seeds = [3, 1, 2]", RECIPE) + BASELINE)
     report = audit(bundle.read(tmp_path / "out"))
     assert report.findings == ()
-    decision = gate(bundle.read(tmp_path / "out"), policies.load(POLICY.encode(), "policy.toml"))
-    rows = {row.rule.id if hasattr(row.rule, "id") else row.rule: row for row in decision.rows}
+    decision = _gate(tmp_path)
+    rows = {row.rule: row for row in decision.rows}
     assert rows["beats-random"].status == "pass"
-    assert rows["beats-baseline"].status == "inconclusive"
-    assert "CMP-BUDGET" in str(rows["beats-baseline"])
+    assert (rows["beats-baseline"].status, rows["beats-baseline"].code) == ("inconclusive", "CMP-BUDGET")
+    assert "'site.theirs' is unknown, so none is matched to it" in rows["beats-baseline"].says
+
+
+def test_two_unknown_budgets_do_not_match_either(tmp_path: Path, trained: Path, run: Callable[..., _Quiet]) -> None:
+    for seed in (1, 2, 3):
+        shutil.copytree(trained / f"site.relu.s{seed}", tmp_path / "older" / f"s{seed}")
+    run(text=BOTH_PRETRAINED)
+    decision = _gate(tmp_path)
+    (row,) = (row for row in decision.rows if row.rule == "beats-baseline")
+    assert (row.status, row.code) == ("inconclusive", "CMP-BUDGET")
+
+
+def test_one_dictionary_under_two_names_is_found(tmp_path: Path, theirs: Path, run: Callable[..., _Quiet]) -> None:
+    shutil.copytree(theirs, tmp_path / "older")
+    run(text=BOTH_PRETRAINED)
+    findings = audit(bundle.read(tmp_path / "out")).findings
+    assert {f.code for f in findings} == {"EV-DUP-UNIT"}
 
 
 def test_running_again_reads_nothing_again_and_other_files_are_another_result(
