@@ -81,6 +81,9 @@ def read(files: Files) -> Checkpoint:
         "apply_b_dec_to_input": known.subtracts_bias,
         "metadata": {},
     }
+    for buffer in buffers:
+        if buffer in stored and not stored[buffer].isfinite().all():
+            raise UsageError(weights, f"{buffer} is not finite", "take an earlier checkpoint")
     changes += _inference(name, config, tensors, stored, trainer, f"{place}.trainer")
     return Checkpoint(FORM, files.place(WEIGHTS_FILE), config, tensors, files.digests, changes)
 
@@ -92,7 +95,7 @@ def _stored_axes(ours: str, theirs: str) -> Axes:
 
 def _sizes(trainer: Mapping[str, Any], place: str, stored: Params, known: _Class, weights: str) -> dict[str, int]:
     """Widths as the configuration states them; where it does not, as the encoder of this class has them."""
-    sizes = {"groups": len(stored["group_sizes"])} if stored.get("group_sizes") is not None else {}
+    sizes = {"groups": stored["group_sizes"].numel()} if stored.get("group_sizes") is not None else {}
     encoder = known.tensors["W_enc"]
     if encoder not in stored or stored[encoder].ndim != 2:
         rule = f"the tensor '{encoder}' is missing or is no matrix"
@@ -123,7 +126,7 @@ def _inference(
         raise UsageError(place, f"'{name}' needs the tensor 'threshold' at inference, and it is missing")
     threshold = float(stored["threshold"])
     groups = ("the groups of the Matryoshka play no part at inference",) if "group_sizes" in stored else ()
-    if not threshold > 0:  # every latent that ReLU lets through is above it; NaN, too, ends in the shapes' checks
+    if threshold <= 0:  # every latent that ReLU lets through is above it
         config["architecture"] = "standard"
         return (*groups, f"k = {k} was for training; its threshold {threshold:g} was never set, so it is a plain ReLU")
     tensors["threshold"] = torch.full_like(tensors["b_enc"], threshold)
