@@ -34,7 +34,7 @@ def command(source: Path, dest: Path, architecture: str | None, rows: Path | Non
     plugins = PluginTable()
     if architecture:
         plugins.get("architectures", architecture, "--architecture")
-    installed = [plugin.item for plugin in plugins.of_kind("architectures")]
+    installed = [plugin.item for plugin in plugins.usable("architectures", str(source))]
     loaded = load_coder(source, installed, architecture)
     coder, checkpoint = loaded.coder, loaded.checkpoint
     given = _rows(rows, coder.dims.d_in) if rows else None

@@ -144,7 +144,7 @@ def _read_checkpoints(
     """Every checkpoint read once, so that a bad one is found before anything is run; weights are read again later."""
     if sae.architecture is not None:
         plugins.get("architectures", sae.architecture, f"{place}.architecture")
-    usable = {plugin.name: plugin for plugin in plugins.of_kind("architectures")}
+    usable = {plugin.name: plugin for plugin in plugins.usable("architectures", place)}
     chosen: list[Chosen] = []
     found: list[PlannedCheckpoint] = []
     for number, folder in enumerate(sae.folders):

@@ -128,6 +128,6 @@ def _inference(
     groups = ("the groups of the Matryoshka play no part at inference",) if "group_sizes" in stored else ()
     if threshold <= 0:  # every latent that ReLU lets through is above it
         config["architecture"] = "standard"
-        return (*groups, f"k = {k} was for training; its threshold {threshold:g} was never set, so it is a plain ReLU")
+        return (*groups, f"k = {k} was for training; its threshold {threshold:g} stops nothing, so it is a plain ReLU")
     tensors["threshold"] = torch.full_like(tensors["b_enc"], threshold)
     return (*groups, f"k = {k} was for training; at inference it is a JumpReLU with one threshold, {threshold:.9g}")

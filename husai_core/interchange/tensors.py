@@ -33,11 +33,14 @@ def from_safetensors(raw: bytes, place: str) -> Params:
 def from_pickle(raw: bytes, place: str) -> Params:
     """The tensors of a `torch.save` file, by the reader that builds tensors and containers and runs no code."""
     import io
+    import warnings
 
     import torch
 
     try:
-        found = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other protocols; what cannot be read is an error below
+            found = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         rule = "is a pickle that needs more than tensors, and such a file can run any code when it is read"
         raise UsageError(place, rule, _TO_SAFETENSORS) from None

@@ -55,6 +55,28 @@ def test_the_result_loads_in_sae_lens(source: Path, tmp_path: Path) -> None:
     torch.testing.assert_close(ours.decode(ours.encode(rows)), theirs(rows), atol=1e-5, rtol=1e-5)
 
 
+def test_the_plan_of_a_study_says_how_its_checkpoints_are_read(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = tmp_path / "study.toml"
+    study.write_text(
+        """
+schema = "husai:study/v1"
+name = "existing"
+question = "May it be released?"
+site = [{ name = "addition", model = "modular_addition" }]
+training = { seeds = [7] }
+sae = [{ name = "theirs", pretrained = "theirs", role = "candidate" }]
+benchmark = [{ name = "reconstruction" }]
+"""
+    )
+    assert invoke(["run", str(study), "--plan"]) == 0
+    out = capsys.readouterr().out
+    assert "candidate addition.theirs: topk, d_sae 10, pretrained" in out
+    assert f"{source}: dictionary_learning; " in out
+    assert "float16 widened to float32" in out
+
+
 def _text(path: Path) -> None:
     path.write_text("1 2 3")
 
