@@ -127,7 +127,7 @@ def _refuse_a_loss(coder: Coder, checkpoint: Checkpoint) -> None:
     if keys.get("architecture", coder.architecture.name) != config["architecture"]:
         return  # a training form, which is written again as what it is at inference
     for key, value in keys.items():
-        if key in config and config[key] != value:
+        if key in config and key != "metadata" and config[key] != value:
             rule = f"the architecture '{coder.architecture.name}' has no {key} = {config[key]!r}, only {value!r}"
             raise UsageError(f"{place} $.{key}", rule)
     _refuse_other_tensors(checkpoint.tensors, tensors, coder, place)

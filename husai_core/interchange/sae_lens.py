@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FORM = "sae_lens"
 CONFIG_FILE = "cfg.json"
 WEIGHTS_FILE = "sae_weights.safetensors"
+LAYOUT = "6.0.0"  # the SAELens whose layout this is; where it is not said, SAELens drops the metadata on loading
 SCALER_FILE = "activation_scaler.json"  # beside a checkpoint of an unfinished training
 
 AXES: Mapping[str, Axes] = {
@@ -60,7 +61,7 @@ KNOWN_KEYS = frozenset(f"{_READ} {_ORIGIN} {_TRAINING}".split())
 def saved_files(coder: Coder, model_name: str | None, hook_name: str | None) -> dict[str, bytes]:
     """A coder as the two files of SAELens; families that SAELens does not know keep their own name."""
     own, tensors = coder.architecture.to_sae_lens(coder.params, coder.settings)
-    metadata = {"model_name": model_name, "hook_name": hook_name}
+    metadata = {"model_name": model_name, "hook_name": hook_name, "sae_lens_version": LAYOUT}
     config = {
         "architecture": coder.architecture.name,
         "d_in": coder.dims.d_in,
@@ -70,8 +71,8 @@ def saved_files(coder: Coder, model_name: str | None, hook_name: str | None) -> 
         "apply_b_dec_to_input": True,
         "normalize_activations": "none",
         "reshape_activations": "none",
-        "metadata": {key: value for key, value in metadata.items() if value is not None},
         **own,
+        "metadata": {key: value for key, value in metadata.items() if value is not None} | own.get("metadata", {}),
     }
     return {CONFIG_FILE: strict_json.encode(config), WEIGHTS_FILE: weights_bytes(tensors)}
 
@@ -102,8 +103,10 @@ def read(files: Files) -> Checkpoint:
         _precision(config, place),
     )
     plain = {"normalize_activations": "none", "reshape_activations": "none", "dtype": "float32", "device": "cpu"}
-    plain["rescale_acts_by_decoder_norm"] = False  # type: ignore[assignment]
-    return Checkpoint(FORM, place, {**config, **plain}, tensors, files.digests, (*changes, *filter(None, folds)))
+    folded = {"rescale_acts_by_decoder_norm": False, "finetuning_scaling_factor": False}
+    return Checkpoint(
+        FORM, place, {**config, **plain, **folded}, tensors, files.digests, (*changes, *filter(None, folds))
+    )
 
 
 def _modern(config: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -138,7 +141,7 @@ def _fold_decoder_norm(config: Mapping[str, Any], tensors: Params, place: str) -
     """SAELens multiplies pre-activations by the decoder norms and divides after the selection; the weights can."""
     if not config.get("rescale_acts_by_decoder_norm"):
         return None
-    if config["architecture"] != "topk" or "b_enc" not in tensors:
+    if config["architecture"] not in ("topk", "batchtopk", "matryoshka_batchtopk") or "b_enc" not in tensors:
         rule = f"cannot be folded into the weights of a '{config['architecture']}' coder"
         raise UsageError(f"{place} $.rescale_acts_by_decoder_norm", rule, "call its fold_W_dec_norm() and save it")
     norms = tensors["W_dec"].norm(dim=-1)
