@@ -25,6 +25,7 @@ class Control(ABC):
     summary: ClassVar[str]
     expectation: ClassVar[str]
     trained: ClassVar[bool] = True  # False: it has seen no training step, and its budget says so
+    needs_initial: ClassVar[bool] = False  # True: it is made from initial weights, which a pretrained coder has not
     requires: ClassVar[Sequence[str]] = ("torch",)
     Settings: ClassVar[type]
 

@@ -104,6 +104,8 @@ class PairMetric(Metric):
 class CoderMetric(Metric):
     """A quantity of one coder's weights alone."""
 
+    needs_initial: ClassVar[bool] = False  # True: not measured of a pretrained coder, whose start is unknown
+
     @abstractmethod
     def of(self, coder: Coder) -> float:
         """The value for this coder."""

@@ -92,6 +92,14 @@ class PluginTable:
         """The usable plugins of one kind, by name."""
         return [p for p in self.all() if p.kind == kind and p.status == "ready"]
 
+    def usable(self, kind: str, place: str) -> list[Plugin]:
+        """The usable plugins of one kind, or an error that says why there is none and what to do."""
+        if found := self.of_kind(kind):
+            return found
+        broken = [p for k in (kind, "module") for p in self.all() if p.kind == k]  # a module hides what it would offer
+        problem, next_step = (broken[0].problem, broken[0].next_step) if broken else ("none is installed", "")
+        raise UsageError(place, f"none of the {kind} can be used: {problem}", next_step)
+
     def get(self, kind: str, name: str, place: str) -> Plugin:
         """The plugin of that name, or an error that says why there is none and what to do."""
         matches = [p for p in self._plugins if p.kind == kind and p.name == name]

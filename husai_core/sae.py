@@ -121,7 +121,7 @@ class Coder:
     dims: Dims
     seed: int
     params: Params
-    initial: Params
+    initial: Params | None  # None: it was trained elsewhere, and nobody knows where it started
 
     def encode(self, x: Tensor) -> Tensor:
         return self.architecture.encode(self.params, x, self.settings)

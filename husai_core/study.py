@@ -58,6 +58,18 @@ class SaeChoice:
 
 
 @dataclass(frozen=True)
+class PretrainedChoice:
+    """Checkpoints from elsewhere, one per seed of the study; architecture and width where the study states them."""
+
+    name: str
+    folders: tuple[Path, ...]
+    architecture: str | None
+    role: str
+    d_sae: int | None
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Study:
     """A parsed study file, with the bytes it was parsed from."""
 
@@ -68,7 +80,7 @@ class Study:
     policy: str | None
     sites: tuple[SiteChoice, ...]
     seeds: tuple[int, ...]
-    saes: tuple[SaeChoice, ...]
+    saes: tuple[SaeChoice | PretrainedChoice, ...]
     controls: tuple[Choice, ...]
     benchmarks: tuple[Choice, ...]
     keep_weights: bool
@@ -134,12 +146,16 @@ def _hook(entry: str | list[str] | None) -> Hook | None:
     return tuple(entry) if isinstance(entry, list) else entry
 
 
-def _sae(entry: Mapping[str, Any], training: Mapping[str, Any], sites: tuple[SiteChoice, ...], place: str) -> SaeChoice:
+def _sae(
+    entry: Mapping[str, Any], training: Mapping[str, Any], sites: tuple[SiteChoice, ...], place: str
+) -> SaeChoice | PretrainedChoice:
     known = tuple(site.name for site in sites)
     chosen = tuple(entry.get("sites", known))
     for name in chosen:
         if name not in known:
             raise UsageError(f"{place} $.sae.{entry['name']}", f"no site '{name}'", f"known: {', '.join(known)}")
+    if "pretrained" in entry:
+        return _pretrained(entry, len(training["seeds"]), chosen, place)
     return SaeChoice(
         name=entry["name"],
         architecture=Choice(entry["architecture"], entry.get("settings", {})),
@@ -155,4 +171,23 @@ def _sae(entry: Mapping[str, Any], training: Mapping[str, Any], sites: tuple[Sit
             agreement=float(entry.get("agreement", 0.0)),
             match_every=training.get("match_every", 50),
         ),
+    )
+
+
+def _pretrained(entry: Mapping[str, Any], seeds: int, sites: tuple[str, ...], place: str) -> PretrainedChoice:
+    """Paths are relative to the study file, so that a study and its checkpoints can be moved together."""
+    given = entry["pretrained"]
+    folders = [given] if isinstance(given, str) else given
+    if len(folders) != seeds:
+        rule = f"{len(folders)} checkpoints for {seeds} seeds; each seed of the study is one checkpoint, in order"
+        raise UsageError(
+            f"{place} $.sae.{entry['name']}.pretrained", rule, "make 'training.seeds' as long as this list"
+        )
+    return PretrainedChoice(
+        name=entry["name"],
+        folders=tuple(Path(place).parent / folder for folder in folders),
+        architecture=entry.get("architecture"),
+        role=entry["role"],
+        d_sae=entry.get("d_sae"),
+        sites=sites,
     )

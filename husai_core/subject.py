@@ -41,6 +41,11 @@ class Subject:
     weights: str
     control: ControlOf | None
 
+    @property
+    def pretrained(self) -> bool:
+        """Whether it was trained elsewhere, so that nobody here knows its budget."""
+        return bool(self.budget.get("pretrained"))
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Subject:
         control = data.get("control")

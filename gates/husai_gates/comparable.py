@@ -8,6 +8,7 @@ from typing import Any
 from husai_core.evidence import Evidence
 from husai_core.subject import Subject
 from husai_gates.cannot_judge import CannotJudge
+from husai_gates.condition import Condition
 from husai_gates.select import Located
 
 BUDGET = ("steps", "batch_size", "rows_seen", "data_order_seed")
@@ -18,6 +19,17 @@ def require_comparable(one: Located, other: Located) -> None:
     for code, key, mine, theirs in _differences(one, other):
         says = f"'{one.condition.name}' and '{other.condition.name}' differ in {key}: {mine} and {theirs}"
         raise CannotJudge("inconclusive", code, says, "measure both sides in the same way")
+    if other.condition.role == "baseline":
+        _require_known_budgets(one.condition, other.condition)
+
+
+def _require_known_budgets(*conditions: Condition) -> None:
+    """A budget that nobody knows matches none, not even another unknown one."""
+    for condition in conditions:
+        if any(subject.pretrained for subject in condition.subjects):
+            says = f"the training budget of the pretrained '{condition.name}' is unknown, so none is matched to it"
+            next_step = "compare it with its controls, or train both sides in one study"
+            raise CannotJudge("inconclusive", "CMP-BUDGET", says, next_step)
 
 
 def _differences(one: Located, other: Located) -> Iterator[tuple[str, str, Any, Any]]:
@@ -30,7 +42,7 @@ def _differences(one: Located, other: Located) -> Iterator[tuple[str, str, Any, 
     sides.append((_data(one.evidence), _data(other.evidence), "CMP-DATA"))
     sides.append((one.measurement.card.to_json(), other.measurement.card.to_json(), "CMP-METRIC"))
     if b.role == "baseline":
-        mine, theirs = _by_seed(a.subjects), _by_seed(b.subjects)
+        mine, theirs = _trained_by_seed(a.subjects), _trained_by_seed(b.subjects)
         sides += [(_budget(mine[s]), _budget(theirs[s]), "CMP-BUDGET") for s in sorted(mine.keys() & theirs.keys())]
     for left, right, code in sides:
         for key in sorted(left.keys() | right.keys()):
@@ -53,8 +65,8 @@ def _target(subjects: tuple[Subject, ...]) -> str:
     return ", ".join(f"the choice of '{name}'" for name in sorted(names)) or "the site's target"
 
 
-def _by_seed(subjects: tuple[Subject, ...]) -> dict[int, Subject]:
-    return {subject.seed: subject for subject in subjects}
+def _trained_by_seed(subjects: tuple[Subject, ...]) -> dict[int, Subject]:
+    return {subject.seed: subject for subject in subjects if not subject.pretrained}
 
 
 def _budget(subject: Subject) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ COMMANDS = {
     "show": "Say what is in a bundle.",
     "plugins": "List every plugin with its origin, version and status.",
     "schema": "Show a schema, or check a file against one.",
+    "convert": "Turn a checkpoint of another library into SAELens's layout.",
     "completion": "Print the shell completion script.",
 }
 

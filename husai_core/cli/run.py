@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from husai_core.cli.arguments import PATH, SIZE
 from husai_core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from husai_core.engine.plan import Plan, PlannedCheckpoint
 
 DEFAULT_CACHE = Path(".husai/cache")
 
@@ -81,22 +85,25 @@ def _views(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {**plots, **make_views({**files, **plots})}
 
 
-def _listing(plan: object) -> str:
-    from husai_core.engine.plan import Plan
+def _listing(plan: Plan) -> str:
     from husai_core.site import hooks_of
 
-    assert isinstance(plan, Plan)
     seeds = ", ".join(str(s) for s in plan.study.seeds)
     lines = [f"study {plan.study.name}: {plan.study.question}", f"seeds: {seeds}"]
     lines += [f"site {s.name}: {s.model.plugin.name} at {' + '.join(hooks_of(s.hook_in))}" for s in plan.sites]
     lines += [
         f"{c.role} {c.name}: {c.architecture.plugin.name}, d_sae {c.d_sae}, "
-        f"{c.recipe.steps} steps of {c.recipe.batch_size}"
+        + (f"{c.recipe.steps} steps of {c.recipe.batch_size}" if c.recipe else "pretrained")
         for c in plan.conditions
     ]
+    lines += [f"  {p.folder}: {p.form}" + "".join(f"; {text}" for text in p.changes) for p in _checkpoints(plan)]
     lines += [f"control {c.plugin.name} of each condition" for c in plan.controls]
     lines += [f"benchmark {b.plugin.name}" for b in plan.benchmarks]
     return "\n".join(lines)
+
+
+def _checkpoints(plan: Plan) -> list[PlannedCheckpoint]:
+    return list(dict.fromkeys(p for c in plan.conditions for p in c.checkpoints))
 
 
 def _summary(bundle: Path) -> int:

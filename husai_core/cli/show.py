@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,11 +31,15 @@ def command(bundle: Path) -> None:
         members = [s for s in subjects if s.condition == condition]
         seeds = ", ".join(str(s.seed) for s in members)
         first = members[0]
-        about = f"{first.architecture['name']}, d_sae {first.dims['d_sae']}, {first.budget['steps']} steps"
+        about = f"{first.architecture['name']}, d_sae {first.dims['d_sae']}, {_training(first.budget)}"
         click.echo(f"{first.role:<10}{condition}: {about}, seeds {seeds}")
     for path in sorted(snapshot.files):
         if path.startswith("evidence/"):
             _show_evidence(path, Evidence.from_json(_checked(snapshot, path, "evidence")))
+
+
+def _training(budget: Mapping[str, Any]) -> str:
+    return "pretrained" if budget.get("pretrained") else f"{budget['steps']} steps"
 
 
 def _checked(snapshot, path: str, schema: str):  # type: ignore[no-untyped-def]

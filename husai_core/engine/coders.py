@@ -10,11 +10,13 @@ from typing import Any
 
 from husai_core import interchange, strict_json
 from husai_core.engine import trainer
-from husai_core.engine.plan import Chosen, PlannedCondition, recipe_table
+from husai_core.engine.plan import Chosen, PlannedCheckpoint, PlannedCondition, recipe_table
 from husai_core.engine.sites import Perform, ReadySite
+from husai_core.errors import EvaluationError, UsageError
 from husai_core.model import Progress
 from husai_core.sae import Architecture, Coder, Dims
 from husai_core.site import hooks_of
+from husai_core.study import Recipe
 from husai_core.subject import ControlOf, Subject
 
 
@@ -29,6 +31,19 @@ class ReadyCondition:
     folder: Path
 
 
+def ready_condition(
+    condition: PlannedCondition,
+    seeds: tuple[int, ...],
+    site: ReadySite,
+    perform: Perform,
+    unfinished: Callable[[Any], Path],
+) -> ReadyCondition:
+    """The dictionaries of one condition: trained here, or read from checkpoints."""
+    if condition.checkpoints:
+        return load_condition(condition, seeds, site, perform)
+    return train_condition(condition, seeds, site, perform, unfinished)
+
+
 def train_condition(
     condition: PlannedCondition,
     seeds: tuple[int, ...],
@@ -37,13 +52,15 @@ def train_condition(
     unfinished: Callable[[Any], Path],
 ) -> ReadyCondition:
     """The dictionaries of one condition, one per seed, trained together unless the cache has them."""
+    recipe = condition.recipe
+    assert recipe is not None, "a condition without checkpoints is trained, and says how"
     key = {
         "work": "training",
         "activations": dict(site.key),
         "architecture": condition.architecture.describe(),
         "d_sae": condition.d_sae,
         "seeds": list(seeds),
-        "recipe": recipe_table(condition.recipe),
+        "recipe": recipe_table(recipe),
     }
     rows_in, rows_out = site.rows("train"), site.rows("train", target=True)
     dims = Dims(rows_in.shape[-1], condition.d_sae, rows_out.shape[-1])
@@ -52,7 +69,6 @@ def train_condition(
     starts = {s: trainer.initial_params(architecture, settings, dims, s, mean) for s in seeds}
 
     def work(folder: Path, progress: Progress) -> None:
-        recipe = condition.recipe
         checkpoint = unfinished(key)
         trained = trainer.train(architecture, settings, starts, rows_in, rows_out, recipe, progress, checkpoint)
         for seed, params in trained.items():
@@ -69,9 +85,51 @@ def train_condition(
         condition.name,
         key,
         coders,
-        tuple(_subject(coder, condition, site, folder, condition.recipe.steps) for coder in coders),
+        tuple(_subject(coder, condition, site, folder, trained=True) for coder in coders),
         folder,
     )
+
+
+def load_condition(
+    condition: PlannedCondition, seeds: tuple[int, ...], site: ReadySite, perform: Perform
+) -> ReadyCondition:
+    """The dictionaries of one condition from its checkpoints, one per seed, in SAELens's layout."""
+    planned = dict(zip(seeds, condition.checkpoints, strict=True))
+    dims = condition.checkpoints[0].dims
+    _refuse_other_width(condition, site, dims)
+    key = {
+        "work": "pretrained",
+        "architecture": condition.architecture.describe(),
+        "sources": {str(seed): [checkpoint.form, checkpoint.source] for seed, checkpoint in planned.items()},
+        "saved_for": [site.planned.model.plugin.name, site.planned.hook_in],
+    }
+    architecture, settings = condition.architecture.item, condition.architecture.settings
+
+    def work(folder: Path, progress: Progress) -> None:
+        for number, (seed, checkpoint) in enumerate(planned.items()):
+            progress(number / len(planned), f"seed {seed}")
+            loaded = interchange.load_coder(checkpoint.folder, [architecture], seed=seed)
+            if loaded.checkpoint.source != checkpoint.source:
+                rule = "its files changed after the study was planned"
+                raise EvaluationError(str(checkpoint.folder), rule, "run the study again when nothing writes there")
+            _write(loaded.coder, site, folder / f"s{seed}")
+
+    folder = perform(f"load {condition.name}", key, work)
+    coders = tuple(
+        Coder(architecture, settings, dims, seed, _read(architecture, folder / f"s{seed}"), None) for seed in seeds
+    )
+    subjects = tuple(
+        _subject(coder, condition, site, folder, trained=True, checkpoint=planned[coder.seed]) for coder in coders
+    )
+    return ReadyCondition(condition.name, key, coders, subjects, folder)
+
+
+def _refuse_other_width(condition: PlannedCondition, site: ReadySite, dims: Dims) -> None:
+    found = site.rows("train").shape[-1], site.rows("train", target=True).shape[-1]
+    if (dims.d_in, dims.d_out) != found:
+        rule = f"it reads {dims.d_in} and writes {dims.d_out} values, the site has {found[0]} and {found[1]}"
+        next_step = f"choose the site it was trained at; this one is {site.planned.hook_in}"
+        raise UsageError(f"pretrained dictionary {condition.name}", rule, next_step)
 
 
 def make_control(
@@ -89,7 +147,8 @@ def make_control(
             generator = torch.Generator().manual_seed(_derived_seed(name, coder.seed))
             params = control.item.make(coder, control.settings, generator)
             params = {name: value.clone() for name, value in params.items()}  # the base may share its tensors
-            trainer.calibrate(coder.architecture, coder.settings, params, rows, condition.recipe)
+            if condition.recipe:  # a pretrained base keeps the threshold that it came with, and so does its control
+                trainer.calibrate(coder.architecture, coder.settings, params, rows, condition.recipe)
             made = Coder(coder.architecture, coder.settings, coder.dims, coder.seed, params, coder.initial)
             _write(made, site, folder / f"s{coder.seed}")
 
@@ -100,12 +159,15 @@ def make_control(
     )
     made_by = {key: value for key, value in control.describe().items() if key != "name"}
     made_of = ControlOf(control.plugin.name, base.name, made_by)
-    steps = condition.recipe.steps if control.item.trained else 0
+    sources = dict(zip((c.seed for c in base.coders), condition.checkpoints, strict=False))
     return ReadyCondition(
         name,
         key,
         coders,
-        tuple(_subject(coder, condition, site, folder, steps, made_of) for coder in coders),
+        tuple(
+            _subject(coder, condition, site, folder, control.item.trained, sources.get(coder.seed), made_of)
+            for coder in coders
+        ),
         folder,
     )
 
@@ -115,10 +177,10 @@ def _subject(
     condition: PlannedCondition,
     site: ReadySite,
     folder: Path,
-    steps: int,
+    trained: bool,
+    checkpoint: PlannedCheckpoint | None = None,
     control: ControlOf | None = None,
 ) -> Subject:
-    recipe = condition.recipe
     name = f"{condition.name}.{control.name}" if control else condition.name
     return Subject(
         name=f"{name}.s{coder.seed}",
@@ -129,13 +191,7 @@ def _subject(
         architecture=_architecture_table(condition.architecture),
         dims=vars(coder.dims),
         seed=coder.seed,
-        budget={
-            "steps": steps,
-            "batch_size": recipe.batch_size,
-            "rows_seen": steps * recipe.batch_size,
-            "learning_rate": recipe.learning_rate,
-            "data_order_seed": recipe.data_order_seed,
-        },
+        budget=_pretrained_budget(checkpoint) if checkpoint else _budget(condition.recipe, trained),
         weights=strict_json.digest((folder / f"s{coder.seed}" / interchange.WEIGHTS_FILE).read_bytes()),
         control=control,
     )
@@ -145,6 +201,28 @@ def _architecture_table(chosen: Chosen) -> dict[str, Any]:
     """Who made it, with which settings, and whether it chooses what it reconstructs."""
     table = chosen.describe()
     return {**table, "own_target": True} if chosen.item.traits.own_target else table
+
+
+def _budget(recipe: Recipe | None, trained: bool) -> dict[str, Any]:
+    assert recipe is not None, "what was trained here has a recipe"
+    steps = recipe.steps if trained else 0
+    return {
+        "steps": steps,
+        "batch_size": recipe.batch_size,
+        "rows_seen": steps * recipe.batch_size,
+        "learning_rate": recipe.learning_rate,
+        "data_order_seed": recipe.data_order_seed,
+    }
+
+
+def _pretrained_budget(checkpoint: PlannedCheckpoint) -> dict[str, Any]:
+    """What is known of a training that nobody here saw: which files hold its result, and how they were read."""
+    return {
+        "pretrained": True,
+        "format": checkpoint.form,
+        "source": checkpoint.source,
+        "changes": list(checkpoint.changes),
+    }
 
 
 def _write(coder: Coder, site: ReadySite, folder: Path) -> None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from husai_core import interchange
 from husai_core.errors import UsageError
 from husai_core.plugins import Plugin, PluginTable
+from husai_core.sae import Dims
 from husai_core.settings import parse_settings, settings_table
 from husai_core.site import Hook
-from husai_core.study import Choice, Recipe, Study
+from husai_core.study import Choice, PretrainedChoice, Recipe, SaeChoice, Study
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Chosen:
     plugin: Plugin
     settings: Any
     bound: Any = None  # a model that knows where the study file lies
+    stated: Mapping[str, Any] | None = None  # what a checkpoint states: how it was trained is not made up
 
     @property
     def item(self) -> Any:
@@ -28,7 +31,8 @@ class Chosen:
 
     def describe(self) -> dict[str, Any]:
         """Who it is and how it is set, as evidence records it and as cache keys depend on it."""
-        return {**self.plugin.origin().to_json(), "settings": settings_table(self.settings)}
+        settings = settings_table(self.settings) if self.stated is None else dict(self.stated)
+        return {**self.plugin.origin().to_json(), "settings": settings}
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,28 @@ class PlannedSite:
 
 
 @dataclass(frozen=True)
+class PlannedCheckpoint:
+    """A checkpoint that was read and found sound; `source` is the digest of its files."""
+
+    folder: Path
+    form: str
+    source: str
+    dims: Dims
+    hook: str | None
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PlannedCondition:
-    """All seeds of one dictionary at one site; its name is `site.dictionary`."""
+    """All seeds of one dictionary at one site; its name is `site.dictionary`. It has a recipe or checkpoints."""
 
     name: str
     site: PlannedSite
     architecture: Chosen
     role: str
     d_sae: int
-    recipe: Recipe
+    recipe: Recipe | None
+    checkpoints: tuple[PlannedCheckpoint, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,19 +99,28 @@ def make_plan(study: Study, plugins: PluginTable) -> Plan:
         hook_out = site.hook_out or hook_in
         sites[site.name] = PlannedSite(site.name, model, site.model_seed, hook_in, hook_out)
     conditions = []
+    controls = tuple(choose("controls", c, f"$.control[{i}]") for i, c in enumerate(study.controls))
     for index, sae in enumerate(study.saes):
-        architecture = choose("architectures", sae.architecture, f"$.sae[{index}]")
-        _refuse_k_wider_than_dictionary(architecture, sae.d_sae, f"{study.place} $.sae[{index}]")
+        place = f"{study.place} $.sae[{index}]"
+        checkpoints: tuple[PlannedCheckpoint, ...] = ()
+        if isinstance(sae, PretrainedChoice):
+            _refuse_controls_without_a_start(controls, sae, study.place)
+            architecture, checkpoints = _read_checkpoints(sae, plugins, place)
+        else:
+            architecture = choose("architectures", sae.architecture, f"$.sae[{index}]")
+        d_sae = checkpoints[0].dims.d_sae if checkpoints else sae.d_sae
+        assert d_sae is not None, "a dictionary without a width passed the schema"
+        _refuse_k_wider_than_dictionary(architecture, d_sae, place)
+        recipe = sae.recipe if isinstance(sae, SaeChoice) else None
         for name in sae.sites:
-            site_plan = sites[name]
             conditions.append(
-                PlannedCondition(f"{name}.{sae.name}", site_plan, architecture, sae.role, sae.d_sae, sae.recipe)
+                PlannedCondition(f"{name}.{sae.name}", sites[name], architecture, sae.role, d_sae, recipe, checkpoints)
             )
     return Plan(
         study=study,
         sites=tuple(sites.values()),
         conditions=tuple(conditions),
-        controls=tuple(choose("controls", c, f"$.control[{i}]") for i, c in enumerate(study.controls)),
+        controls=controls,
         benchmarks=tuple(choose("benchmarks", b, f"$.benchmark[{i}]") for i, b in enumerate(study.benchmarks)),
         metrics=tuple(plugins.of_kind("metrics")),
     )
@@ -104,6 +130,58 @@ def _refuse_k_wider_than_dictionary(architecture: Chosen, d_sae: int, place: str
     k = getattr(architecture.settings, "k", None) or 0
     if k > d_sae:
         raise UsageError(f"{place}.settings.k", f"k = {k} is more than d_sae = {d_sae}")
+
+
+def _refuse_controls_without_a_start(controls: tuple[Chosen, ...], sae: PretrainedChoice, place: str) -> None:
+    for index, control in enumerate(controls):
+        if control.item.needs_initial:
+            rule = (
+                f"'{control.plugin.name}' needs initial weights, and nobody knows those of the pretrained '{sae.name}'"
+            )
+            next_step = "leave this control out; 'random_decoder' needs none"
+            raise UsageError(f"{place} $.control[{index}]", rule, next_step)
+
+
+def _read_checkpoints(
+    sae: PretrainedChoice, plugins: PluginTable, place: str
+) -> tuple[Chosen, tuple[PlannedCheckpoint, ...]]:
+    """Every checkpoint read once, so that a bad one is found before anything is run; weights are read again later."""
+    if sae.architecture is not None:
+        plugins.get("architectures", sae.architecture, f"{place}.architecture")
+    usable = {plugin.name: plugin for plugin in plugins.usable("architectures", place)}
+    chosen: list[Chosen] = []
+    found: list[PlannedCheckpoint] = []
+    for number, folder in enumerate(sae.folders):
+        loaded = interchange.load_coder(folder, [p.item for p in usable.values()], sae.architecture)
+        coder, checkpoint = loaded.coder, loaded.checkpoint
+        metadata = checkpoint.config.get("metadata") or {}
+        hook = metadata.get("hook_name", checkpoint.config.get("hook_name"))
+        chosen.append(Chosen(usable[coder.architecture.name], coder.settings, dict(loaded.stated)))
+        found.append(
+            PlannedCheckpoint(folder, checkpoint.form, checkpoint.source, coder.dims, hook, checkpoint.changes)
+        )
+        at = f"{place}.pretrained[{number}]"
+        _refuse_other_kind(chosen[0], found[0], chosen[-1], found[-1], at)
+        if found[-1].source in [earlier.source for earlier in found[:-1]]:
+            raise UsageError(at, "the same files as an earlier seed's", "a checkpoint counts once")
+    width = found[0].dims.d_sae
+    if sae.d_sae not in (None, width):
+        raise UsageError(f"{place}.d_sae", f"is {sae.d_sae}, the checkpoints have {width}", "leave d_sae out")
+    return chosen[0], tuple(found)
+
+
+def _refuse_other_kind(
+    first: Chosen, first_found: PlannedCheckpoint, other: Chosen, other_found: PlannedCheckpoint, place: str
+) -> None:
+    """The seeds of one condition differ in nothing but their weights."""
+    for key, one, two in (
+        ("architecture", first.plugin.name, other.plugin.name),
+        ("settings", first.stated, other.stated),
+        ("dims", first_found.dims, other_found.dims),
+    ):
+        if one != two:
+            rule = f"differs from the first seed's in {key}: {two} and {one}"
+            raise UsageError(place, rule, "the seeds of one condition are of one kind; make it another [[sae]]")
 
 
 def recipe_table(recipe: Recipe) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from husai_core.engine import coders, measuring, sites, store
 from husai_core.engine.cache import Cache, key_of
 from husai_core.engine.coders import ReadyCondition
 from husai_core.engine.environment import deterministic
-from husai_core.engine.plan import Plan
+from husai_core.engine.plan import Plan, PlannedCondition
 from husai_core.engine.sites import ReadySite, Work
 from husai_core.engine.store import ActivationStore, Hooks, Pass, Stored
 from husai_core.errors import UsageError
@@ -149,11 +149,24 @@ class _Run:
     def _conditions_at(self, site: ReadySite) -> list[ReadyCondition]:
         found = []
         for planned in self.plan.conditions_at(site.planned):
-            trained = coders.train_condition(planned, self.plan.study.seeds, site, self.perform, self.unfinished)
+            self._warn_of(planned)
+            trained = coders.ready_condition(planned, self.plan.study.seeds, site, self.perform, self.unfinished)
             found.append(trained)
             for control in self.plan.controls:
                 found.append(coders.make_control(control, trained, planned, site, self.perform))
         return found
+
+    def _warn_of(self, condition: PlannedCondition) -> None:
+        """What a person should know of a pretrained dictionary, and no rule can decide."""
+        if not condition.checkpoints:
+            return
+        for planned in condition.checkpoints:
+            if planned.hook not in (None, condition.site.hook_in):
+                text = f"{planned.folder}: says it was trained at {planned.hook}, not at {condition.site.hook_in}"
+                self.listener.warn(text)
+        missed = [m.name for m in self.plan.metrics if getattr(m.item, "needs_initial", False)]
+        if missed:
+            self.listener.warn(f"{condition.name}: {', '.join(missed)} not measured, its initial weights are unknown")
 
     def _describe(self, condition: ReadyCondition) -> Files:
         files: Files = {}

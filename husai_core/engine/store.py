@@ -56,7 +56,7 @@ class Shape:
 
         out = io.BytesIO()
         about = {"descr": "<f4", "fortran_order": False, "shape": (self.rows, self.width)}
-        npy.write_array_header_1_0(out, about)  # type: ignore[no-untyped-call]
+        npy.write_array_header_1_0(out, about)  # type: ignore[no-untyped-call, unused-ignore]  # typed since NumPy 2
         return out.getvalue()
 
 

@@ -34,7 +34,7 @@ class ReconstructionSettings:
 
 class ReconstructionBenchmark(Benchmark):
     name = "reconstruction"
-    summary = "Every stream and coder metric on held-out rows, one observation per seed."
+    summary = "Every stream and coder metric that a coder can have, on held-out rows, one observation per seed."
     Settings = ReconstructionSettings
 
     def measure(self, task: Task) -> Iterator[Measurement]:
@@ -69,7 +69,7 @@ class ReconstructionBenchmark(Benchmark):
                 for metric in streams:
                     states[metric.name] = metric.update(states.get(metric.name), batch)
             values = {metric.name: metric.finish(states[metric.name]) for metric in streams}
-            weights = task.metrics_of_kind(CoderMetric)
+            weights = [m for m in task.metrics_of_kind(CoderMetric) if coder.initial is not None or not m.needs_initial]
             return values | {metric.name: metric.of(coder) for metric in weights}
 
 

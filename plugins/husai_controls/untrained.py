@@ -27,9 +27,12 @@ class Untrained(Control):
         "start, pwmcc is its chance level."
     )
     trained = False
+    needs_initial = True
     Settings = UntrainedSettings
 
     def make(self, base: Coder, settings: UntrainedSettings, generator: Generator) -> Params:
+        if base.initial is None:
+            raise ValueError("a pretrained coder has no initial weights to go back to")
         return {name: tensor.detach().clone() for name, tensor in base.initial.items()}
 
 

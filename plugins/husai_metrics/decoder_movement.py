@@ -10,6 +10,7 @@ from husai_metrics.directions import bounded, unit_rows
 
 
 class CosineToInitial(CoderMetric):
+    needs_initial = True
     card = MetricCard(
         name="cosine_to_initial",
         version="1",
@@ -21,6 +22,8 @@ class CosineToInitial(CoderMetric):
     )
 
     def of(self, coder: Coder) -> float:
+        if coder.initial is None:
+            raise ValueError("a pretrained coder has no initial weights to compare with")
         now = unit_rows(coder.dictionary(), "the dictionary")
         then = unit_rows(dictionary_of(coder.initial, coder.dims), "the initial dictionary")
         return bounded(float((now * then).sum(-1).mean()))

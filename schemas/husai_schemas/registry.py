@@ -101,5 +101,7 @@ def _rule(error: Any) -> str:
             return "has an item twice"
         case "oneOf" | "anyOf":
             return str(error.schema.get("description") or "must have one of the allowed forms")
+        case "not":
+            return "has no place here"
         case _:
             return f"breaks '{keyword}': {str(error.message)[:120]}"

@@ -111,6 +111,13 @@ def test_asking_for_training_without_torch_names_the_extra() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_converting_without_torch_names_the_extra() -> None:
+    call = "from husai_core.cli import invoke\nsys.exit(invoke(['convert', 'nowhere', 'new']))"
+    done = _without(["torch"], call)
+    assert done.returncode == 64
+    assert "pip install 'husai[train]'" in done.stderr
+
+
 @pytest.mark.parametrize("folder", ["plugins", "schemas", "gates", "tests", "evidence", "benchmarks", "docs"])
 def test_the_plain_folders_are_not_importable(folder: str) -> None:
     code = f"import importlib.util as u, sys; sys.exit(u.find_spec({folder!r}) is not None)"

@@ -38,11 +38,18 @@ def _check_base(subject: Subject, model: Subject) -> Iterator[Finding]:
     for key in ("site", "site_digest", "dims", "architecture"):
         if getattr(subject, key) != getattr(model, key):
             yield Finding("EV-SUBJECT", path, f"$.{key}", f"a control that differs in {key} from '{model.name}'")
+    never = subject.control is not None and subject.control.name == UNTRAINED
+    if subject.pretrained or model.pretrained:
+        if dict(subject.budget) != dict(model.budget):
+            yield Finding("EV-SUBJECT", path, "$.budget", f"a control whose budget is not that of '{model.name}'")
+        if never:
+            rule = f"the initial weights of the pretrained '{model.name}' are unknown, so it has no such control"
+            yield Finding("EV-SUBJECT", path, "$.control.name", rule)
+        return
     for key in ("batch_size", "learning_rate", "data_order_seed"):
         if subject.budget[key] != model.budget[key]:
             rule = f"a control with {subject.budget[key]}, '{model.name}' has {model.budget[key]}"
             yield Finding("EV-SUBJECT", path, f"$.budget.{key}", rule)
-    never = subject.control is not None and subject.control.name == UNTRAINED
     allowed = {0} if never else {0, model.budget["steps"]}
     if subject.budget["steps"] not in allowed:
         rule = f"{subject.budget['steps']} steps; a control has {' or '.join(map(str, sorted(allowed)))} here"

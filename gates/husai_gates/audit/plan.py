@@ -49,6 +49,29 @@ class PlannedSite:
 
 
 @dataclass(frozen=True)
+class PlannedPretrained:
+    """What a study says of a dictionary that was trained elsewhere; its budget is nobody's plan."""
+
+    site: str
+    role: str
+    architecture: str | None
+    d_sae: int | None
+
+    @classmethod
+    def from_table(cls, site: str, sae: Mapping[str, Any]) -> PlannedPretrained:
+        return cls(site, sae["role"], sae.get("architecture"), sae.get("d_sae"))
+
+    def differences(self, subject: Subject) -> Iterator[Difference]:
+        """What is to be compared in a subject's document."""
+        yield "$.site.name", self.site, subject.site
+        yield "$.role", self.role, subject.role
+        yield "$.budget.pretrained", True, subject.pretrained
+        shown = subject.architecture["name"], subject.dims["d_sae"]
+        yield "$.architecture.name", self.architecture or shown[0], shown[0]
+        yield "$.dims.d_sae", self.d_sae or shown[1], shown[1]
+
+
+@dataclass(frozen=True)
 class PlannedDictionary:
     """What a study says of one dictionary; settings it leaves out are the architecture's defaults."""
 
@@ -82,8 +105,9 @@ class PlannedDictionary:
         yield "$.role", self.role, subject.role
         yield "$.architecture.name", self.architecture, subject.architecture["name"]
         yield "$.dims.d_sae", self.d_sae, subject.dims["d_sae"]
+        yield "$.budget.pretrained", False, subject.pretrained
         for key in ("steps", "batch_size", "learning_rate", "data_order_seed"):
-            yield f"$.budget.{key}", getattr(self, key), subject.budget[key]
+            yield f"$.budget.{key}", getattr(self, key), subject.budget.get(key)
         yield from in_settings("$.architecture.settings", self.settings, subject.architecture["settings"])
 
 
@@ -93,7 +117,7 @@ class Plan:
 
     seeds: frozenset[int]
     sites: Mapping[str, PlannedSite]
-    conditions: Mapping[str, PlannedDictionary]
+    conditions: Mapping[str, PlannedDictionary | PlannedPretrained]
     controls: Mapping[str, Settings]
     benchmarks: Mapping[str, Settings]
     policy: str | None = None
@@ -106,7 +130,7 @@ class Plan:
             seeds=frozenset(study["training"]["seeds"]),
             sites=sites,
             conditions={
-                f"{site}.{sae['name']}": PlannedDictionary.from_tables(site, sae, study["training"])
+                f"{site}.{sae['name']}": _dictionary(site, sae, study["training"])
                 for sae in study["sae"]
                 for site in sae.get("sites", sites)
             },
@@ -115,6 +139,14 @@ class Plan:
             policy=study.get("policy"),
             mistakes=tuple(_mistakes(study)),
         )
+
+
+def _dictionary(
+    site: str, sae: Mapping[str, Any], training: Mapping[str, Any]
+) -> PlannedDictionary | PlannedPretrained:
+    if "pretrained" in sae:
+        return PlannedPretrained.from_table(site, sae)
+    return PlannedDictionary.from_tables(site, sae, training)
 
 
 def in_settings(path: str, planned: Settings, shown: Settings) -> Iterator[Difference]:
@@ -132,5 +164,9 @@ def _mistakes(study: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield f"$.{table}[{index}].name", f"the name '{name}' stands twice"
     known = {site["name"] for site in study["site"]}
     for index, sae in enumerate(study["sae"]):
+        checkpoints = sae.get("pretrained", ())
+        count, seeds = 1 if isinstance(checkpoints, str) else len(checkpoints), len(study["training"]["seeds"])
+        if count and count != seeds:
+            yield f"$.sae[{index}].pretrained", f"{count} checkpoints for {seeds} seeds"
         for name in sorted(set(sae.get("sites", ())) - known):
             yield f"$.sae[{index}].sites", f"no site is called '{name}'"

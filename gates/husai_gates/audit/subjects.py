@@ -51,6 +51,8 @@ def _check_self(path: str, subject: Subject) -> Iterator[Finding]:
     named = f"{subject.condition}.s{subject.seed}"
     if subject.name != named:
         yield Finding("EV-SUBJECT", path, "$.name", f"seed {subject.seed} of this condition is '{named}'", _AGAIN)
+    if subject.pretrained:
+        return
     rows = subject.budget["steps"] * subject.budget["batch_size"]
     if subject.budget["rows_seen"] != rows:
         rule = f"{subject.budget['rows_seen']} rows seen; its steps and batch size give {rows}"
@@ -72,6 +74,7 @@ def check_conditions(conditions: Mapping[str, Condition]) -> Iterator[Finding]:
 def _check_repeats(condition: Condition) -> Iterator[Finding]:
     seeds: dict[int, str] = {}
     weights: dict[str, str] = {}
+    sources: dict[str, str] = {}
     for subject in condition.subjects:
         if subject.seed in seeds:
             rule = f"seed {subject.seed} of '{condition.name}' is also '{seeds[subject.seed]}'"
@@ -79,5 +82,10 @@ def _check_repeats(condition: Condition) -> Iterator[Finding]:
         elif subject.weights in weights:
             rule = f"the same weights as '{weights[subject.weights]}', counted as another seed"
             yield Finding("EV-DUP-UNIT", path_of(subject.name), "$.weights", rule)
+        source = subject.budget.get("source", "")
+        if source and source in sources:
+            rule = f"read from the same files as '{sources[source]}', counted as another seed"
+            yield Finding("EV-DUP-UNIT", path_of(subject.name), "$.budget.source", rule)
+        sources.setdefault(source, subject.name)
         seeds.setdefault(subject.seed, subject.name)
         weights.setdefault(subject.weights, subject.name)

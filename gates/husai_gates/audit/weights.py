@@ -19,7 +19,7 @@ def check_shared_weights(conditions: Mapping[str, Condition]) -> Iterator[Findin
     seen: dict[str, tuple[str, str]] = {}
     for condition in conditions.values():
         for subject in condition.subjects:
-            if condition.control is not None or not subject.budget["steps"]:
+            if condition.control is not None or not (subject.pretrained or subject.budget["steps"]):
                 continue  # what was never trained is its seed's start, which dictionaries of one form share
             owner, name = seen.setdefault(subject.weights, (condition.name, subject.name))
             if owner != condition.name:

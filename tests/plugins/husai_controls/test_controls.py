@@ -68,3 +68,12 @@ def test_random_decoders_meet_at_chance(coder_of):
     base, metric = coder_of(dims=(32, 256, 32)), PWMCC()
     first, second = (RandomDecoder().make(base, None, generator(s))["W_dec"] for s in (1, 2))
     assert metric.compare(first, second) == pytest.approx(metric.chance(256, 32), abs=0.01)
+
+
+def test_a_coder_without_a_known_start_has_random_directions_and_no_untrained_self(coder_of):
+    pretrained = replace(coder_of(), initial=None)
+    assert Untrained.needs_initial
+    assert not RandomDecoder.needs_initial
+    assert RandomDecoder().make(pretrained, RandomDecoder.Settings(), generator(1)).keys() == pretrained.params.keys()
+    with pytest.raises(ValueError, match="no initial weights"):
+        Untrained().make(pretrained, Untrained.Settings(), generator(1))

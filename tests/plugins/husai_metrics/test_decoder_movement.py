@@ -33,3 +33,9 @@ def test_a_transposed_dictionary_is_refused(which, coder_of):
     turned = {**getattr(base, which), "W_dec": getattr(base, which)["W_dec"].T}
     with pytest.raises(ValueError, match="transposed"):
         metric.of(replace(base, **{which: turned}))
+
+
+def test_a_coder_without_a_known_start_has_no_value(coder_of):
+    assert metric.needs_initial
+    with pytest.raises(ValueError, match="no initial weights"):
+        metric.of(replace(coder_of(), initial=None))
