@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from husai_core.errors import UsageError, did_you_mean
 
+Surroundings = Callable[[], AbstractContextManager[None]]  # entered for every check
 Status = Literal["pass", "fail", "excused", "stale", "blocked", "skipped"]
 
 
@@ -62,9 +64,15 @@ class Contract:
     """The checks of one plugin under one choice of settings; each is run once, when it is first asked for."""
 
     def __init__(
-        self, subject: str, variant: str, checks: Sequence[Check], trial: Any, known_failures: Mapping[str, str]
+        self,
+        subject: str,
+        variant: str,
+        checks: Sequence[Check],
+        trial: Any,
+        known_failures: Mapping[str, str],
+        surroundings: Surroundings = nullcontext,
     ) -> None:
-        self.subject, self.variant, self.trial = subject, variant, trial
+        self.subject, self.variant, self.trial, self.surroundings = subject, variant, trial, surroundings
         self.checks = {check.name: check for check in checks}
         self.known_failures = {
             name: known_failures[key] for name in self.checks for key in (name, self.id(name)) if key in known_failures
@@ -90,7 +98,8 @@ class Contract:
                 return Outcome(check, "blocked", f"not run: '{earlier}' comes first and does not hold")
         excuse = self.known_failures.get(check.name)
         try:
-            check.run(self.trial)
+            with self.surroundings():
+                check.run(self.trial)
         except Skipped as why:
             return Outcome(check, "skipped", str(why))
         except Broken as seen:
@@ -104,7 +113,7 @@ class Contract:
 
     def _failed(self, check: Check, excuse: str | None, seen: str) -> Outcome:
         if excuse is not None:
-            return Outcome(check, "excused", f"{excuse} (seen: {seen})")
+            return Outcome(check, "excused", f"{excuse} (seen: {seen.splitlines()[0] if seen else seen})")
         declared = f"known_failures={{{check.name!r}: 'the reason'}}"
         ways_out = f"{check.declare}, or {declared}" if check.declare else declared
         under = f" under {self.variant}" if self.variant else ""
@@ -118,10 +127,16 @@ class Contract:
 
 
 def contracts_of(
-    subject: str, checks: Sequence[Check], trials: Mapping[str, Any], known_failures: Mapping[str, str]
+    subject: str,
+    checks: Sequence[Check],
+    trials: Mapping[str, Any],
+    known_failures: Mapping[str, str],
+    surroundings: Surroundings = nullcontext,
 ) -> list[Contract]:
     """A contract for every variant; an excuse that names no check, or gives no reason, is refused."""
-    made = [Contract(subject, variant, checks, trial, known_failures) for variant, trial in trials.items()]
+    made = [
+        Contract(subject, variant, checks, trial, known_failures, surroundings) for variant, trial in trials.items()
+    ]
     known = {name for contract in made for check in checks for name in (check.name, contract.id(check.name))}
     for name, reason in known_failures.items():
         if name not in known:

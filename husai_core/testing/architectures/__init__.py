@@ -11,7 +11,7 @@ from husai_core.plugins import PluginTable
 from husai_core.sae import Architecture, Dims
 from husai_core.settings import parse_settings
 from husai_core.testing.architectures import coding, learning, saving, starting, traits
-from husai_core.testing.architectures.trial import Trial
+from husai_core.testing.architectures.trial import Trial, one_thread
 from husai_core.testing.contract import Contract, as_test, contracts_of
 
 CHECKS = (*starting.CHECKS, *coding.CHECKS, *traits.CHECKS, *learning.CHECKS, *saving.CHECKS)
@@ -58,7 +58,7 @@ def architecture_contracts(
     widths = dims or Dims(16, 48, 12 if architecture.traits.transcoder else 16)
     names = [_label(table) for table in tables] if len(tables) > 1 else [""]
     trials = {name: Trial(architecture, table, widths) for name, table in zip(names, tables, strict=True)}
-    return contracts_of(f"architecture '{architecture.name}'", CHECKS, trials, known_failures or {})
+    return contracts_of(f"architecture '{architecture.name}'", CHECKS, trials, known_failures or {}, one_thread)
 
 
 def _small_defaults(architecture: Architecture) -> Settings:

@@ -35,7 +35,7 @@ def starts(trial: Trial) -> None:
 
 @check()
 def settings(trial: Trial) -> None:
-    """`Settings` is a frozen dataclass of values that a study file can hold: written down and read back, it is equal."""
+    """`Settings` is a frozen dataclass of values that a study file can hold: written and read back, they are equal."""
     kind = trial.architecture.Settings
     if not dataclasses.is_dataclass(kind):
         raise Broken(f"{kind.__name__} is not a dataclass")

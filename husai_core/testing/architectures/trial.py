@@ -161,6 +161,19 @@ class Trial:
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """Tensors this small wait longer for a second thread than they take on one."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
 def fixed_global_generator() -> Iterator[None]:
     """What draws from the global generator draws the same every time, so that only `global_rng_untouched` objects."""
     import torch

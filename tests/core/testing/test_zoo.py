@@ -1,4 +1,4 @@
-"""The zoo: architectures that are each wrong in exactly one way, and the check made for each."""
+"""The zoo: architectures that are each wrong in exactly one way, caught by the check made for it and by no other."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from husai_architectures.topk import TopK, TopKSettings, largest
 from husai_core import Architecture, Traits
+from husai_core.testing.architectures import CHECKS, architecture_contracts
 
 ZOO: dict[str, list[type[Architecture]]] = {}
 
@@ -380,3 +382,38 @@ class ReadsWhatItNeverWrites(Exported):
 
     def from_sae_lens(self, config, tensors):
         return {"k": 4}, tensors
+
+
+ANIMALS = [(check, kind) for check, kinds in ZOO.items() for kind in kinds]
+
+
+def failing(architecture: Architecture) -> dict[str, str]:
+    (contract,) = architecture_contracts(architecture)
+    return {outcome.check.name: outcome.text for outcome in contract.outcomes() if outcome.against}
+
+
+@pytest.mark.parametrize("kind", [Right, Exported])
+def test_a_right_one_breaks_nothing(kind):
+    assert failing(kind()) == {}
+
+
+@pytest.mark.parametrize(("check", "kind"), ANIMALS, ids=[f"{kind.__name__}-{check}" for check, kind in ANIMALS])
+def test_each_wrong_one_is_caught_by_its_check_and_by_no_other(check, kind):
+    if kind is WritesAnotherK:
+        pytest.importorskip("sae_lens", reason="what SAELens computes is compared where it is installed")
+    seen = failing(kind())
+    assert list(seen) == [check], "\n".join(seen.values())
+    for part in ("rule: ", "seen: ", "either fix it, or declare it: ", f"known_failures={{'{check}': 'the reason'}}"):
+        assert part in seen[check]
+
+
+def test_every_check_can_fail():
+    assert set(ZOO) == {check.name for check in CHECKS}
+
+
+def test_every_check_is_a_rule_and_comes_after_checks_that_exist():
+    names = [check.name for check in CHECKS]
+    assert len(set(names)) == len(names)
+    for check in CHECKS:
+        assert check.rule.endswith(".")
+        assert set(check.after) <= set(names) - {check.name}
