@@ -11,7 +11,7 @@ from husai_core import strict_json
 from husai_core.interchange import CONFIG_FILE, read_params, read_weights, saved_files
 from husai_core.sae import Coder
 from husai_core.settings import parse_settings
-from husai_core.testing.architectures.trial import Trial, copied, must_be_close, must_be_same
+from husai_core.testing.architectures.trial import Trial, copied, fixed_global_generator, must_be_close, must_be_same
 from husai_core.testing.contract import Broken, Skipped, check
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _must_load(trial: Trial, params: Params, stage: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, raw in _files(trial, params).items():
             (Path(folder) / name).write_bytes(raw)
-        with torch.random.fork_rng(devices=[]):
+        with fixed_global_generator():
             theirs = SAE.load_from_disk(folder)
     x = trial.rows[0][:64]
     latents = trial.encode(params, x)

@@ -160,3 +160,16 @@ def test_settings_without_defaults_need_no_defaults():
 
     (contract,) = architecture_contracts(Asks(), {"k": 3})
     assert contract.outcome("defaults").status == "pass"
+
+
+def test_a_required_setting_that_is_not_given_is_one_failure_that_names_it():
+    @dataclass(frozen=True)
+    class Needed:
+        family: str
+
+    class Asks(TopK):
+        Settings = Needed
+
+    (contract,) = architecture_contracts(Asks())
+    (failure,) = [outcome for outcome in contract.outcomes() if outcome.against]
+    assert "the setting 'family' is missing" in failure.text
