@@ -109,7 +109,7 @@ def dead_masks(trial: Trial) -> None:
                     must_be_finite(gradient, f"the gradient of {name} with {what}")
 
 
-@check(after=("loss_terms", "dead_masks"))
+@check(after=("loss_terms", "dead_masks", "fixed_exists"))
 def gradients(trial: Trial) -> None:
     """The loss gives a finite gradient to every learned parameter of every seed, and none to a `fixed` one."""
     import torch
@@ -183,7 +183,7 @@ def _double(batch: Batch) -> Batch:
     return replace(batch, x=batch.x.double(), y=batch.y.double())
 
 
-@check(after=("starts", "shapes", "project_in_place"))
+@check(after=("starts", "shapes", "project_in_place", "fixed_exists"))
 def calibrate(trial: Trial) -> None:
     """`calibrate` sets `fixed` parameters in place, the same from the same rows, and leaves rows and the rest alone."""
     import torch

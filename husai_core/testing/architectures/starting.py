@@ -98,10 +98,8 @@ def mean_is_copied(trial: Trial) -> None:
 
 @check(after=("starts",))
 def shapes(trial: Trial) -> None:
-    """`W_dec` is (d_sae, d_out); latents are (B, d_sae), outputs and targets (B, d_out); `fixed` names exist."""
+    """`W_dec` is (d_sae, d_out); latents are (B, d_sae), outputs and targets (B, d_out)."""
     params, dims, (x, y) = trial.initial[0], trial.dims, trial.rows
-    if unknown := sorted(trial.architecture.fixed - params.keys()):
-        raise Broken(f"`fixed` names '{unknown[0]}', which is no parameter: {', '.join(sorted(params))}")
     if "W_dec" not in params:
         raise Broken(f"there is no W_dec among {', '.join(sorted(params))}")
     try:
@@ -118,6 +116,14 @@ def shapes(trial: Trial) -> None:
     for method, (value, width) in wanted.items():
         if tuple(value.shape) != (len(x), width):
             raise Broken(f"{method} gives {tuple(value.shape)}, expected {(len(x), width)}")
+
+
+@check(after=("starts",))
+def fixed_exists(trial: Trial) -> None:
+    """Every name in `fixed` is a parameter: a misspelt one would be learned."""
+    params = trial.initial[0]
+    if unknown := sorted(trial.architecture.fixed - params.keys()):
+        raise Broken(f"'{unknown[0]}' is no parameter; there are {', '.join(sorted(params))}")
 
 
 @check(after=("starts", "shapes"))
@@ -141,4 +147,4 @@ def dtypes(trial: Trial) -> None:
                 raise Broken(f"{name} is {value.dtype} where the rows are {dtype}: make tensors with `like.new_…`")
 
 
-CHECKS = (starts, settings, defaults, seed_decides, mean_is_copied, shapes, dtypes)
+CHECKS = (starts, settings, defaults, seed_decides, mean_is_copied, shapes, fixed_exists, dtypes)

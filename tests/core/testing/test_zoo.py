@@ -138,7 +138,7 @@ class TransposedDecoder(Right):
         return latents @ params["W_dec"].mT + params["b_dec"].unsqueeze(-2)
 
 
-@caught_by("shapes")
+@caught_by("fixed_exists")
 class FixesWhatIsNotThere(Right):
     fixed = frozenset({"threshhold"})
 
