@@ -46,6 +46,7 @@ class Traits:
     nonnegative: bool = True
     at_most_k: bool = False  # at most `settings.k` latents are active on a row
     own_target: bool = False  # it chooses what it reconstructs, so its errors compare with its own kind only
+    transcoder: bool = False  # it writes other activations than it reads: d_out need not be d_in
 
 
 class Architecture(ABC):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+if TYPE_CHECKING:
+    from husai_core.sae import Dims
 
-@click.command("plugins")
+
+@click.group("plugins", invoke_without_command=True)
 @click.option("--kind", help="Only one kind, such as 'architectures'.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(kind: str | None, form: str) -> None:
+@click.pass_context
+def command(context: click.Context, kind: str | None, form: str) -> None:
     """List every plugin with its origin, version and status; broken ones with the reason and the way out."""
+    if context.invoked_subcommand is not None:
+        return
     from husai_core.errors import UsageError, did_you_mean
     from husai_core.plugins import KINDS, PluginTable
 
@@ -23,6 +31,73 @@ def command(kind: str | None, form: str) -> None:
         click.echo(strict_json.encode([{f: getattr(p, f) for f in fields} for p in found]).decode(), nl=False)
         return
     _table(found)
+
+
+@command.command("check")
+@click.argument("name")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting other than its default; TOML.")
+@click.option("--dims", metavar="D_IN,D_SAE,D_OUT", help="The widths to run it at.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def check(name: str, settings: tuple[str, ...], dims: str | None, form: str) -> int:
+    """Hold the architecture NAME to its contract: a line per check; exit code 0 if every rule holds, 2 if not."""
+    from husai_core.errors import ExitCode
+    from husai_core.testing.architectures import architecture_contracts
+
+    table = _settings(settings)
+    _refuse_kinds_without_a_contract(name)
+    contracts = architecture_contracts(name, table or None, _dims(dims) if dims else None)
+    outcomes = [outcome for contract in contracts for outcome in contract.outcomes()]
+    if form == "json":
+        from husai_core import strict_json
+
+        rows = [{"check": o.check.name, "rule": o.check.rule, "status": o.status, "text": o.text} for o in outcomes]
+        click.echo(strict_json.encode(rows).decode(), nl=False)
+    else:
+        for outcome in outcomes:
+            click.echo(f"{outcome.status:<9}{outcome.check.name:<23}{outcome.text or outcome.check.rule}")
+        passed = sum(outcome.status == "pass" for outcome in outcomes)
+        against = sum(outcome.against for outcome in outcomes)
+        rest = len(outcomes) - passed - against
+        click.echo(f"{contracts[0].subject}: {passed} hold, {against} do not, {rest} not run")
+    return ExitCode.NOT_RELEASED if any(outcome.against for outcome in outcomes) else ExitCode.RELEASED
+
+
+def _refuse_kinds_without_a_contract(name: str) -> None:
+    from husai_core.errors import UsageError
+    from husai_core.plugins import PluginTable
+
+    kinds = {plugin.kind for plugin in PluginTable().all() if plugin.name == name}
+    if kinds and not kinds & {"architectures", "module"}:
+        owned = " and ".join(sorted(kinds))
+        raise UsageError("husai plugins check", f"'{name}' is one of {owned}", "contracts exist for: architectures")
+
+
+def _settings(pairs: tuple[str, ...]) -> dict[str, object]:
+    from husai_core.errors import UsageError
+    from husai_core.strict_toml import TomlProblem, read_toml
+
+    table: dict[str, object] = {}
+    for pair in pairs:
+        place = f"husai plugins check --set '{pair}'"
+        try:
+            read = read_toml(pair.encode())
+        except TomlProblem as error:
+            raise UsageError(place, error.rule, "write a TOML pair, such as k=4 or kind='soft'") from None
+        if repeated := sorted(table.keys() & read.keys()):
+            raise UsageError(place, f"'{repeated[0]}' is set twice", "set it once")
+        table |= read
+    return table
+
+
+def _dims(text: str) -> Dims:
+    from husai_core.errors import UsageError
+    from husai_core.sae import Dims
+
+    widths = text.split(",")
+    if len(widths) != 3 or not all(width.strip().isdecimal() and int(width) > 0 for width in widths):
+        rule = f"'{text}' is not three positive widths"
+        raise UsageError("husai plugins check --dims", rule, "write d_in,d_sae,d_out, such as 16,48,12")
+    return Dims(*(int(width) for width in widths))
 
 
 def _table(found: list) -> None:  # type: ignore[type-arg]

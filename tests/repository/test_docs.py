@@ -20,6 +20,22 @@ def test_every_hook_stands_in_the_docs_with_its_signature(name: str) -> None:
     assert f"`{name}{signature}`" in (ROOT / "docs" / "plugins.md").read_text()
 
 
+def test_every_rule_of_the_contract_stands_in_the_docs() -> None:
+    from husai_core.testing.architectures import CHECKS
+
+    rows = re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", (ROOT / "docs" / "plugins.md").read_text(), re.MULTILINE)
+    assert rows == [(check.name, check.rule) for check in CHECKS]
+
+
+def test_the_contracts_of_the_docs_are_contracts() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "plugins.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    for code in blocks:
+        names: dict[str, object] = {}
+        exec(code, names)
+        assert callable(names["test_contract"])
+
+
 def test_the_readme_lists_every_exit_code_of_a_verdict() -> None:
     listed = {int(code) for code in re.findall(r"^\| (\d+) \| ", README, re.MULTILINE)}
     assert listed == {int(code) for code in ExitCode} - {int(ExitCode.INTERRUPTED)}

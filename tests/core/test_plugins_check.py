@@ -1,0 +1,107 @@
+"""`husai plugins check`: the contract on the command line, without pytest."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from husai_core.cli import invoke
+from husai_core.plugins import EntryPoint, installed_entry_points
+from husai_core.testing.architectures import CHECKS
+
+PLUGIN = """
+from husai_architectures.topk import TopK
+from husai_core import hookimpl
+
+class Mine(TopK):
+    name = "mine"
+    summary = "For tests."
+
+    def to_sae_lens(self, params, settings):
+        return {}, params
+
+class Broken(Mine):
+    name = "broken"
+
+    def encode(self, params, x, settings):
+        return -super().encode(params, x, settings)
+
+@hookimpl
+def husai_architectures():
+    return [Mine(), Broken()]
+"""
+
+
+@pytest.fixture(autouse=True)
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "mine_for_check.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    points = [*installed_entry_points(), EntryPoint("mine", "mine_for_check", "acme 1.0")]
+    monkeypatch.setattr("husai_core.plugins.installed_entry_points", lambda: points)
+    yield
+    sys.modules.pop("mine_for_check", None)
+
+
+def test_a_good_one_exits_zero_with_a_line_per_check(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["plugins", "check", "mine"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == [check.name for check in CHECKS]
+    assert {line.split()[0] for line in lines} == {"pass", "skipped"}
+    assert last == f"architecture 'mine': {len(CHECKS) - 2} hold, 0 do not, 2 not run"
+
+
+def test_a_bad_one_exits_two_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["plugins", "check", "broken"]) == 2
+    out = capsys.readouterr().out
+    assert "fail     nonnegative" in out
+    assert "traits = Traits(nonnegative=False)" in out
+    assert out.splitlines()[-1].endswith("hold, 2 do not, 2 not run")  # and so it does not train
+    assert "Traceback" not in out
+
+
+def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["plugins", "check", "broken", "--format", "json"]) == 2
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["check"] for row in rows] == [check.name for check in CHECKS]
+    assert {row["check"] for row in rows if row["status"] == "fail"} == {"nonnegative", "trains"}
+
+
+def test_settings_and_widths_are_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--set", "k=2", "--set", "apply_b_dec_to_input=false", "--dims", "10,30,8"]
+    assert invoke(["plugins", "check", "mine", *arguments]) == 0
+    assert invoke(["plugins", "check", "mine", "--dims", "10,30,8"]) == 2
+    assert "set it to false for a transcoder" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["mime"], "did you mean 'mine'?"),
+        (["pwmcc"], "'pwmcc' is one of metrics (contracts exist for: architectures)"),
+        (["mine", "--set", "kk=1"], "did you mean 'k'?"),
+        (["mine", "--set", "k=0"], "k must be at least 1"),
+        (["mine", "--set", "k"], "write a TOML pair"),
+        (["mine", "--set", "k=1", "--set", "k=2"], "'k' is set twice"),
+        (["mine", "--dims", "1,2"], "three positive widths"),
+        ([], "Missing argument 'NAME'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_64(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["plugins", "check", *arguments]) == 64
+    error = capsys.readouterr().err
+    assert says in error
+    assert len(error.splitlines()) == 1
+
+
+def test_it_needs_no_pytest_and_says_what_it_could_not_compare() -> None:
+    call = (
+        "import sys; sys.modules['pytest'] = sys.modules['sae_lens'] = None\n"
+        "from husai_core.cli import invoke; sys.exit(invoke(['plugins', 'check', 'relu']))"
+    )
+    done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "needs 'sae_lens', which is not installed: pip install 'husai[bench]'" in done.stdout

@@ -1,0 +1,39 @@
+"""Every architecture that HUSAI ships keeps the contract; a new one is found by its entry point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from husai_core import Dims
+from husai_core.plugins import PluginTable
+from husai_core.testing import architecture_contract
+
+OURS = [p.name for p in PluginTable().of_kind("architectures") if p.distribution.startswith("husai ")]
+# What differs from the plain two lines: settings that show more than the defaults, and excuses.
+RUNS: dict[str, dict[str, Any]] = {
+    "topk": {"settings": [{"k": 4}, {"k": 4, "apply_b_dec_to_input": False}, {"k": 1, "aux_coefficient": 0.0}]},
+    "relu": {"settings": [{}, {"l1_coefficient": 0.1, "apply_b_dec_to_input": False}]},
+}
+TRANSCODES = {"settings": {"apply_b_dec_to_input": False}, "dims": Dims(16, 48, 12)}
+
+for name in OURS:
+    globals()[f"test_{name}"] = architecture_contract(name, **RUNS.get(name, {}))
+
+
+def test_all_are_here_and_every_run_is_of_one_of_them() -> None:
+    assert {"relu", "topk"} <= set(OURS)
+    assert set(RUNS) <= set(OURS)
+
+
+test_relu_between_widths = architecture_contract(
+    "relu", **TRANSCODES, known_failures={"loads_in_sae_lens": "SAELens's 'standard' has one width; see issue 3"}
+)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_an_architecture_has_one_line_about_itself(name: str) -> None:
+    item = PluginTable().get("architectures", name, "here").item
+    assert item.summary.endswith(".")
+    assert "\n" not in item.summary
