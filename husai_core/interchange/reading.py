@@ -67,7 +67,7 @@ def load_coder(path: Path, architectures: Iterable[Architecture], named: str | N
     settings = parse_settings(architecture.Settings, stated, f"{checkpoint.place} $")
     coder = Coder(architecture, settings, dims, seed, params, None)
     _refuse_other_parameters(coder, checkpoint.place)
-    _refuse_a_loss(coder, checkpoint)
+    _refuse_a_loss(coder, stated, checkpoint)
     _refuse_nonsense(coder, checkpoint.place)
     return Loaded(coder, stated, checkpoint)
 
@@ -92,7 +92,7 @@ def _claimant(checkpoint: Checkpoint, architectures: list[Architecture], named: 
 def _families(architecture: Architecture) -> tuple[str, ...]:
     """The values of `architecture` that it reads; its own name where SAELens has none for it."""
     reads_own = type(architecture).from_sae_lens is not Architecture.from_sae_lens
-    return tuple(architecture.sae_lens_names) or ((architecture.name,) if reads_own else ())
+    return tuple(architecture.sae_lens_names) or ((sae_lens.own_name(architecture),) if reads_own else ())
 
 
 def _refuse_other_parameters(coder: Coder, place: str) -> None:
@@ -114,17 +114,17 @@ def _refuse_other_parameters(coder: Coder, place: str) -> None:
             raise UsageError(place, rule)
 
 
-def _refuse_a_loss(coder: Coder, checkpoint: Checkpoint) -> None:
+def _refuse_a_loss(coder: Coder, stated: Mapping[str, Any], checkpoint: Checkpoint) -> None:
     """What was read is written again: a tensor or a key that does not come back was not understood."""
     keys, tensors = coder.architecture.to_sae_lens(coder.params, coder.settings)
     config, place = checkpoint.config, checkpoint.place
     if checkpoint.form == sae_lens.FORM and "metadata" in config:  # without it, it is older and holds the whole run
-        for key in sorted(config.keys() - sae_lens.KNOWN_KEYS - keys.keys()):
+        for key in sorted(config.keys() - sae_lens.KNOWN_KEYS - keys.keys() - stated.keys()):
             rule = f"unknown key, and the architecture '{coder.architecture.name}' does not read it"
             raise UsageError(f"{place} $.{key}", rule, "remove it where it changes neither encode nor decode")
     for name in sorted(checkpoint.tensors.keys() - tensors.keys() - sae_lens.AXES.keys()):
         raise UsageError(place, f"the architecture '{coder.architecture.name}' has no place for the tensor '{name}'")
-    if keys.get("architecture", coder.architecture.name) != config["architecture"]:
+    if keys.get("architecture", sae_lens.own_name(coder.architecture)) != config["architecture"]:
         return  # a training form, which is written again as what it is at inference
     for key, value in keys.items():
         if key in config and key != "metadata" and config[key] != value:

@@ -63,7 +63,7 @@ def saved_files(coder: Coder, model_name: str | None, hook_name: str | None) -> 
     own, tensors = coder.architecture.to_sae_lens(coder.params, coder.settings)
     metadata = {"model_name": model_name, "hook_name": hook_name, "sae_lens_version": LAYOUT}
     config = {
-        "architecture": coder.architecture.name,
+        "architecture": own_name(coder.architecture),
         "d_in": coder.dims.d_in,
         "d_sae": coder.dims.d_sae,
         "dtype": "float32",
@@ -75,6 +75,11 @@ def saved_files(coder: Coder, model_name: str | None, hook_name: str | None) -> 
         "metadata": {key: value for key, value in metadata.items() if value is not None} | own.get("metadata", {}),
     }
     return {CONFIG_FILE: strict_json.encode(config), WEIGHTS_FILE: weights_bytes(tensors)}
+
+
+def own_name(architecture: Architecture) -> str:
+    """What stands in `architecture` for a family that SAELens does not have; its own names may mean something else."""
+    return f"husai_{architecture.name}"
 
 
 def read_params(architecture: Architecture, files: Mapping[str, bytes]) -> Params:

@@ -6,6 +6,7 @@ Names and formulas are SAELens's, so that a coder trained here loads there.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,9 @@ class AffineArchitecture(Architecture):
             "W_dec": directions,
             "b_dec": mean.clone(),
         }
+
+    def from_sae_lens(self, config: Mapping[str, Any], tensors: Params) -> tuple[Mapping[str, Any], Params]:
+        return {"apply_b_dec_to_input": config["apply_b_dec_to_input"]}, tensors
 
     def pre_activations(self, params: Params, x: Tensor, settings: AffineSettings) -> Tensor:
         if settings.apply_b_dec_to_input:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from husai_architectures import checkpoint, threshold
+from husai_architectures import threshold
 from husai_architectures.topk import TopK, TopKSettings
 from husai_core import Architecture, Dims, Traits, hookimpl
-from husai_core.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -65,19 +64,12 @@ class BatchTopK(TopK):
         return keys, params
 
     def from_sae_lens(self, config: Mapping[str, Any], tensors: Params) -> tuple[Mapping[str, Any], Params]:
-        """From what `to_sae_lens` or SAELens's `save_inference_model` wrote, or from SAELens's training checkpoint."""
-        metadata = config.get("metadata", {})
-        trained_as = metadata.get("training_architecture", config.get("architecture"))
-        if trained_as not in self.sae_lens_names:
-            rule = f"trained as '{trained_as}', not as '{self.sae_lens_names[0]}'"
-            raise UsageError("cfg.json: metadata.training_architecture", rule, "read it as 'jumprelu'")
-        k = config.get("k", metadata.get("training_architecture_details", {}).get("k"))
+        """From what `to_sae_lens` wrote, or from SAELens's training checkpoint with its one threshold for all."""
+        details = config.get("metadata", {}).get("training_architecture_details", {})
         if "topk_threshold" in tensors:
             tensors = dict(tensors)
-            tensors["threshold"] = tensors.pop("topk_threshold").float().expand(tensors["b_enc"].shape)
-        families = (*self.sae_lens_names, "jumprelu")
-        settings, params = checkpoint.read(config, tensors, families, (*checkpoint.AFFINE, "threshold"))
-        return settings | {"k": checkpoint.whole_k(k)}, params
+            tensors["threshold"] = tensors.pop("topk_threshold").expand(tensors["b_enc"].shape).clone()
+        return super().from_sae_lens({"k": details.get("k"), **config}, tensors)
 
 
 @hookimpl

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from husai_architectures import checkpoint
 from husai_architectures.affine import AffineArchitecture, squared_error
 from husai_architectures.relu import ReluSettings
 from husai_core import Architecture, Batch, Dims, hookimpl
@@ -55,10 +54,6 @@ class Gated(AffineArchitecture):
 
     def to_sae_lens(self, params: Params, settings: ReluSettings) -> tuple[Mapping[str, Any], Params]:
         return {"architecture": "gated", "apply_b_dec_to_input": settings.apply_b_dec_to_input}, params
-
-    def from_sae_lens(self, config: Mapping[str, Any], tensors: Params) -> tuple[Mapping[str, Any], Params]:
-        names = ("W_enc", "b_gate", "r_mag", "b_mag", "W_dec", "b_dec")
-        return checkpoint.read(config, tensors, self.sae_lens_names, names)
 
 
 @hookimpl

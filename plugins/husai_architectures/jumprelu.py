@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from husai_architectures import checkpoint, threshold
+from husai_architectures import threshold
 from husai_architectures.affine import (
     AffineArchitecture,
     AffineSettings,
@@ -93,8 +93,8 @@ class JumpRelu(AffineArchitecture):
     def from_sae_lens(self, config: Mapping[str, Any], tensors: Params) -> tuple[Mapping[str, Any], Params]:
         if "log_threshold" in tensors:  # older checkpoints hold the logarithm
             tensors = dict(tensors)
-            tensors["threshold"] = tensors.pop("log_threshold").float().exp()
-        return checkpoint.read(config, tensors, self.sae_lens_names, (*checkpoint.AFFINE, "threshold"))
+            tensors["threshold"] = tensors.pop("log_threshold").exp()
+        return super().from_sae_lens(config, tensors)
 
 
 @hookimpl

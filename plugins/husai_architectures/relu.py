@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from husai_architectures import checkpoint
 from husai_architectures.affine import AffineArchitecture, AffineSettings, at_least_zero, squared_error
 from husai_core import Architecture, Batch, hookimpl
 
@@ -52,9 +51,6 @@ class Relu(AffineArchitecture):
 
     def to_sae_lens(self, params: Params, settings: ReluSettings) -> tuple[Mapping[str, Any], Params]:
         return {"architecture": "standard", "apply_b_dec_to_input": settings.apply_b_dec_to_input}, params
-
-    def from_sae_lens(self, config: Mapping[str, Any], tensors: Params) -> tuple[Mapping[str, Any], Params]:
-        return checkpoint.read(config, tensors, self.sae_lens_names)
 
 
 @hookimpl

@@ -6,8 +6,8 @@ has ReLU latents, so it has no equivalent of this one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from husai_architectures.topk_transcoder import TopKTranscoder, TopKTranscoderSettings
 from husai_core import Architecture, Dims, hookimpl
@@ -32,9 +32,6 @@ class SkipTranscoder(TopKTranscoder):
 
     def output(self, params: Params, x: Tensor, latents: SparseLatents) -> Tensor:
         return super().output(params, x, latents) + x @ params["W_skip"]
-
-    def to_sae_lens(self, params: Params, settings: TopKTranscoderSettings) -> tuple[Mapping[str, Any], Params]:
-        return {"architecture": "topk_skip_transcoder"}, params  # SAELens would read our name as its ReLU family
 
 
 @hookimpl

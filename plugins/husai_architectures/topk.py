@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from husai_architectures import checkpoint
 from husai_architectures.affine import (
     AffineArchitecture,
     AffineSettings,
@@ -93,9 +92,10 @@ class TopK(AffineArchitecture):
         """What the dead latents alone make of x; the live ones are not even computed."""
         import torch
 
-        if dead.dim() > 1:  # each seed has its own dead
+        seeds = params["W_dec"].shape[:-2]
+        if seeds:  # each has its own dead
             parts = []
-            for seed, its_dead in enumerate(dead):
+            for seed, its_dead in enumerate(dead.expand(*seeds, -1)):
                 own = {name: value[seed] for name, value in params.items()}
                 parts.append(self._revived(own, its_dead, x[seed] if x.dim() > 2 else x, width, settings))
             return torch.stack(parts)
@@ -118,9 +118,8 @@ class TopK(AffineArchitecture):
         return keys, params
 
     def from_sae_lens(self, config: Mapping[str, Any], tensors: Params) -> tuple[Mapping[str, Any], Params]:
-        settings, params = checkpoint.read(config, tensors, self.sae_lens_names)
-        k = config.get("k", config.get("activation_fn_kwargs", {}).get("k"))
-        return settings | {"k": checkpoint.whole_k(k)}, params
+        settings, params = super().from_sae_lens(config, tensors)
+        return {**settings, "k": config["k"]}, params
 
 
 def largest(latents: Tensor, k: int) -> Tensor:

@@ -14,6 +14,21 @@ OURS = [p.name for p in PluginTable().of_kind("architectures") if p.distribution
 # What differs from the plain two lines: settings that show more than the defaults, and excuses.
 RUNS: dict[str, dict[str, Any]] = {
     "topk": {"settings": [{"k": 4}, {"k": 4, "apply_b_dec_to_input": False}, {"k": 1, "aux_coefficient": 0.0}]},
+    "route": {"dims": Dims(32, 48, 16)},
+    "topk_transcoder": {"dims": Dims(16, 48, 12)},
+    "skip_transcoder": {"dims": Dims(16, 48, 12)},
+    "hierarchical_topk": {"settings": [{"k": 4}, {"k": 4, "budgets": [1, 4], "inference_k": 2}]},
+    "jumprelu": {"settings": [{}, {"sparsity": "step"}]},
+    "sae_lens": {
+        "settings": [{"family": "standard"}, {"family": "topk", "k": 4}, {"family": "batchtopk", "k": 4}],
+        "known_failures": {
+            "fixed_exists-family=standard": "one adapter for all families: only BatchTopK's keep a threshold",
+            "fixed_exists-family=topk,k=4": "one adapter for all families: only BatchTopK's keep a threshold",
+            "save_and_load-family=topk,k=4": "SAELens folds decoder norms into the weights as it saves",
+            "save_and_load-family=batchtopk,k=4": "SAELens folds decoder norms into the weights as it saves",
+            "dtypes-family=batchtopk,k=4": "SAELens keeps its running threshold in float64",
+        },
+    },
     "relu": {"settings": [{}, {"l1_coefficient": 0.1, "apply_b_dec_to_input": False}]},
 }
 TRANSCODES = {"settings": {"apply_b_dec_to_input": False}, "dims": Dims(16, 48, 12)}

@@ -57,4 +57,4 @@ def test_loss_aux_and_reconstruction_include_the_map(coder_of, rows):
 def test_a_file_of_it_is_not_called_by_the_name_of_sae_lenss_relu_family(coder_of):
     coder = coder_of(family=SkipTranscoder, dims=DIMS, k=4)
     keys, _ = coder.architecture.to_sae_lens(coder.params, coder.settings)
-    assert keys == {"architecture": "topk_skip_transcoder"}
+    assert keys == {}
