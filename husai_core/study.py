@@ -9,7 +9,10 @@ from typing import Any
 
 import husai_schemas
 from husai_core.errors import UsageError
+from husai_core.search import Search, searches_of
 from husai_core.strict_toml import TomlProblem, read_toml
+from husai_core.subject import Role
+from husai_core.sweep import Point, points_of
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,10 @@ class Recipe:
 class SaeChoice:
     """One architecture with settings and role, trained once per seed at each of its sites."""
 
+    point: Point
     name: str
     architecture: Choice
-    role: str
+    role: Role
     d_sae: int
     sites: tuple[str, ...]
     recipe: Recipe
@@ -66,6 +70,9 @@ class Study:
     sites: tuple[SiteChoice, ...]
     seeds: tuple[int, ...]
     saes: tuple[SaeChoice, ...]
+    searches: tuple[Search, ...]
+    frontiers: tuple[tuple[str, str], ...]
+    scaling: tuple[str, ...]
     controls: tuple[Choice, ...]
     benchmarks: tuple[Choice, ...]
     keep_weights: bool
@@ -90,6 +97,13 @@ def parse_study(raw: bytes, place: str) -> Study:
         raise UsageError(f"{place} {problems[0].path}", problems[0].rule, "see 'husai schema show study'")
     _refuse_repeated_names(data, place)
     sites = tuple(_site(entry) for entry in data["site"])
+    try:
+        points = points_of(data)
+        searches = searches_of(data, points)
+        _refuse_shared_seeds(searches, data["training"]["seeds"])
+    except UsageError as error:
+        raise UsageError(f"{place} {error.place}", error.rule, error.next_step) from None
+    report = data.get("report", {})
     return Study(
         place=place,
         raw=raw,
@@ -98,7 +112,10 @@ def parse_study(raw: bytes, place: str) -> Study:
         policy=data.get("policy"),
         sites=sites,
         seeds=tuple(data["training"]["seeds"]),
-        saes=tuple(_sae(entry, data["training"], sites, place) for entry in data["sae"]),
+        saes=tuple(_sae(point, data["training"], sites, place) for point in points),
+        searches=tuple(searches),
+        frontiers=tuple((cost, quality) for cost, quality in report.get("frontier", ())),
+        scaling=tuple(report.get("scaling", ())),
         controls=tuple(_choice(entry) for entry in data.get("control", ())),
         benchmarks=tuple(_choice(entry) for entry in data["benchmark"]),
         keep_weights=data.get("bundle", {}).get("weights", False),
@@ -111,6 +128,14 @@ def _refuse_repeated_names(data: Mapping[str, Any], place: str) -> None:
         for index, name in enumerate(names):
             if name in names[:index]:
                 raise UsageError(f"{place} $.{table}[{index}]", f"the name '{name}' stands twice", "rename one")
+
+
+def _refuse_shared_seeds(searches: list[Search], fresh: list[int]) -> None:
+    for search in searches:
+        if shared := search.shared_seeds(fresh):
+            rule = f"seeds {', '.join(map(str, shared))} would both choose a point and confirm it"
+            step = "give the search seeds that are not in $.training.seeds"
+            raise UsageError(f"$.search[{search.index}].seeds", rule, step)
 
 
 def _choice(entry: Mapping[str, Any]) -> Choice:
@@ -127,13 +152,15 @@ def _site(entry: Mapping[str, Any]) -> SiteChoice:
     )
 
 
-def _sae(entry: Mapping[str, Any], training: Mapping[str, Any], sites: tuple[SiteChoice, ...], place: str) -> SaeChoice:
+def _sae(point: Point, training: Mapping[str, Any], sites: tuple[SiteChoice, ...], place: str) -> SaeChoice:
+    entry = point.table
     known = tuple(site.name for site in sites)
     chosen = tuple(entry.get("sites", known))
     for name in chosen:
         if name not in known:
             raise UsageError(f"{place} $.sae.{entry['name']}", f"no site '{name}'", f"known: {', '.join(known)}")
     return SaeChoice(
+        point=point,
         name=entry["name"],
         architecture=Choice(entry["architecture"], entry.get("settings", {})),
         role=entry["role"],

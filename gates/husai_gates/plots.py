@@ -10,7 +10,7 @@ from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_gates.audit import audit_unsealed
 from husai_gates.interval import TooFewUnits, interval, mean
 
-COLOURS = {"candidate": "#0b6e4f", "baseline": "#2f5d9b", "control": "#8a8a8a"}
+COLOURS = {"candidate": "#0b6e4f", "baseline": "#2f5d9b", "explored": "#b07d2b", "control": "#8a8a8a"}
 CONFIDENCE = 0.95
 COLUMNS = 3
 

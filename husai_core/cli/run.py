@@ -42,7 +42,7 @@ def command(study: Path, out: Path | None, cache: Path, threads: int, plan_only:
         return ExitCode.RELEASED
     target = out or Path("runs") / parsed.name
     with choose_listener() as listener:
-        fresh = run_plan(plan, target, Cache(cache), listener, threads, policy, _views)
+        fresh = run_plan(plan, target, Cache(cache), listener, threads, policy, _views, _choose)
     click.echo(f"bundle: {target}" + ("" if fresh else " (was there already, with the same evidence)"))
     return _summary(target)
 
@@ -71,6 +71,13 @@ def _views(files: Mapping[str, bytes]) -> dict[str, bytes]:
         click.echo(f"warning: no plots: needs '{error.name}' (pip install 'husai[report]')", err=True)
         plots = {}
     return {**plots, **make_views({**files, **plots})}
+
+
+def _choose(name: str, files: Mapping[str, bytes]) -> bytes:
+    """What the gate would choose: its own intervals decide which point of a search is trained again."""
+    from husai_gates.selection import make_selection
+
+    return make_selection(name, files)
 
 
 def _listing(plan: object) -> str:

@@ -113,7 +113,7 @@ def _subject(
     return Subject(
         name=f"{name}.s{coder.seed}",
         condition=name,
-        role="control" if control else condition.role,  # type: ignore[arg-type]
+        role="control" if control else condition.role,
         site=site.planned.name,
         site_digest=site.digest,
         architecture=condition.architecture.describe(),
