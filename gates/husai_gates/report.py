@@ -6,22 +6,37 @@ from collections.abc import Iterator
 from typing import Any
 
 from husai_core.evidence import Evidence, RecordedMeasurement
+from husai_gates import declarations
 from husai_gates.audit import AuditReport
 from husai_gates.audit.layout import kind_of
 from husai_gates.decision import Decision
+from husai_gates.frontier import frontiers
+from husai_gates.frontier import section as frontier_section
 from husai_gates.interval import TooFewUnits, interval, mean, seeds_of
 from husai_gates.plain_text import number
 from husai_gates.reporters.markdown import safe, sections, table
+from husai_gates.scaling import scalings
+from husai_gates.scaling import section as scaling_section
 
+CONFIDENCE = 0.95  # where no policy says another
+
+_UNJUDGED = "The study names no policy: nothing was judged, and nothing here may be released."
 _HEAD = ("metric", "setting", "condition", "mean", "interval", "seeds", "chance", "unit", "better")
 
 
-def render(report: AuditReport, decision: Decision) -> str:
+def render(report: AuditReport, decision: Decision | None) -> str:
     """The whole report. It depends on the audit and the decision only, so that anyone can regenerate it."""
-    lines = ["# Report", "", *sections(decision), ""]
+    confidence = decision.policy.confidence if decision else CONFIDENCE
+    lines = ["# Report", "", *(sections(decision) if decision else (_UNJUDGED,)), ""]
+    for name, choice in sorted(report.choices.items()):
+        lines += declarations.section(name, choice)
+    for frontier in frontiers(report, confidence):
+        lines += frontier_section(frontier, confidence)
+    for scaling in scalings(report, confidence):
+        lines += scaling_section(scaling, confidence)
     by_benchmark = sorted(report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[1].site, item[0]))
     for path, evidence in by_benchmark:
-        lines += _benchmark(path, evidence, decision.policy.confidence)
+        lines += _benchmark(path, evidence, confidence)
     pictures = [path for path in report.paths if kind_of(path) == "picture"]
     if pictures:
         lines += ["## Plots", "", *(f"![{safe(path)}]({path})" for path in pictures), ""]
