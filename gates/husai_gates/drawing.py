@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import Any
 
 from husai_gates.frontier import Frontier, Place
@@ -12,56 +13,46 @@ from husai_gates.summary import Summary
 PALETTE = ("#0b6e4f", "#2f5d9b", "#b2452d", "#7a4fa3", "#b07d2b", "#4a4a4a", "#1b8a9a", "#a03070")
 MARKERS = "osD^vP*X"
 
+_REMARKS = {"front": "", "dominated": " (dominated)", "not resolved": " (not resolved)"}
+
 
 def draw_frontier(frontier: Frontier, confidence: float) -> bytes:
-    """Cost against quality with both intervals; the front is a line, what is off it is hollow."""
-    figure, axis = _figure(7.4, 4.8)
+    """Cost against quality with both intervals; the front is a line, and what is off it is hollow."""
+    figure, axis = _figure(8.6, 4.6)
     architectures = sorted({_architecture(point.place) for point in frontier.points})
-    for point in frontier.points:
-        place, number = point.place, architectures.index(_architecture(point.place))
-        colour, face = PALETTE[number % len(PALETTE)], "white"
-        if point.standing == "front":
-            face = colour
-        axis.errorbar(
+    key = []
+    for number, point in enumerate(frontier.points, 1):
+        place, family = point.place, architectures.index(_architecture(point.place))
+        colour = PALETTE[family % len(PALETTE)]
+        drawn = axis.errorbar(
             [place.cost.mean],
             [place.quality.mean],
             xerr=_reach(place.cost),
             yerr=_reach(place.quality),
-            fmt=MARKERS[number % len(MARKERS)],
+            fmt=MARKERS[family % len(MARKERS)],
             color=colour,
-            markerfacecolor=face,
+            markerfacecolor=colour if point.standing == "front" else "white",
             markersize=6.5,
             elinewidth=1.2,
             capsize=2.5,
-            alpha=0.45 if point.standing == "dominated" else 1.0,
+            alpha=0.5 if point.standing == "dominated" else 1.0,
             zorder=3,
         )
-        label = place.condition.name.partition(".")[2] + (" ?" if point.standing == "not resolved" else "")
-        axis.annotate(
-            label,
-            (place.cost.mean, place.quality.mean),
-            xytext=(6, -11) if place.quality_sign > 0 else (6, 6),
-            textcoords="offset points",
-            fontsize=7,
-            color=colour,
-        )
+        marker = drawn.lines[0]
+        marker.set_label(f"{number}  {place.condition.name.partition('.')[2]}{_REMARKS[point.standing]}")
+        key.append(marker)
+        offset = (6, 5) if number % 2 else (6, -11)
+        at = (place.cost.mean, place.quality.mean)
+        axis.annotate(str(number), at, xytext=offset, textcoords="offset points", fontsize=8, color=colour)
     front = frontier.front
-    axis.step(
-        [p.cost.mean for p in front],
-        [p.quality.mean for p in front],
-        where="post",
-        color="#9a9a9a",
-        linewidth=1,
-        zorder=1,
-    )
-    for number, name in enumerate(architectures):
-        axis.plot([], [], MARKERS[number % len(MARKERS)], color=PALETTE[number % len(PALETTE)], label=name)
-    axis.plot([], [], "o", color="#4a4a4a", markerfacecolor="white", label="off the front (?: not resolved)")
-    axis.legend(fontsize=7, frameon=False)
+    x, y = [p.cost.mean for p in front], [p.quality.mean for p in front]
+    key += axis.step(x, y, where="post", color="#9a9a9a", linewidth=1, zorder=1, label="the front of the means")
+    figure.legend(handles=key, loc="outside right upper", fontsize=7, frameon=False)
     costs = [p.place.cost.mean for p in frontier.points]
     if min(costs) > 0 and max(costs) > 8 * min(costs):
-        _ticks_at(axis, sorted({round(cost, 2) for cost in costs}))
-    axis.margins(x=0.1, y=0.1)
+        powers = [2.0**n for n in range(math.floor(math.log2(min(costs))), math.ceil(math.log2(max(costs))) + 1)]
+        _ticks_at(axis, powers)
+    axis.margins(x=0.08, y=0.1)
     axis.set_xlabel(_words(front[0].cost), fontsize=8)
     axis.set_ylabel(_words(front[0].quality), fontsize=8)
     axis.set_title(f"Frontier at {frontier.site}: mean and {confidence:.0%} interval over seeds", fontsize=10)
@@ -118,10 +109,9 @@ def _png(figure: Any) -> bytes:
 
 
 def _ticks_at(axis: Any, values: list[float]) -> None:
-    """A logarithmic axis whose ticks are the values that were trained."""
+    """A logarithmic axis with these ticks and no others."""
     axis.set_xscale("log", base=2)
-    apart = [value for i, value in enumerate(values) if i == 0 or value > 1.12 * values[i - 1]]
-    axis.set_xticks(apart, [f"{value:g}" for value in apart])
+    axis.set_xticks(values, [f"{value:g}" for value in values])
     axis.minorticks_off()
 
 

@@ -152,10 +152,11 @@ def section(frontier: Frontier, confidence: float) -> Iterator[str]:
 
 
 def _rows(frontier: Frontier) -> Iterator[list[object]]:
-    for point in frontier.points:
+    for number, point in enumerate(frontier.points, 1):  # as the plot numbers them
         subject = point.place.condition.subjects[0]
         standing = "on the front" if point.standing == "front" else f"{point.standing}: {point.by} is ahead"
         yield [
+            number,
             point.place.condition.name,
             subject.architecture["name"],
             subject.dims["d_sae"],

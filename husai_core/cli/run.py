@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from husai_core.cli.arguments import PATH
 from husai_core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from husai_core.engine.plan import Plan, PlannedCondition
 
 DEFAULT_CACHE = Path(".husai/cache")
 
@@ -80,21 +84,40 @@ def _choose(name: str, files: Mapping[str, bytes]) -> bytes:
     return make_selection(name, files)
 
 
-def _listing(plan: object) -> str:
-    from husai_core.engine.plan import Plan
-
-    assert isinstance(plan, Plan)
-    seeds = ", ".join(str(s) for s in plan.study.seeds)
+def _listing(plan: Plan) -> str:
+    seeds = _seeds(plan.study.seeds)
     lines = [f"study {plan.study.name}: {plan.study.question}", f"seeds: {seeds}"]
     lines += [f"site {s.name}: {s.model.plugin.name} at {s.hook_in}" for s in plan.sites]
-    lines += [
-        f"{c.role} {c.name}: {c.architecture.plugin.name}, d_sae {c.d_sae}, "
-        f"{c.recipe.steps} steps of {c.recipe.batch_size}"
-        for c in plan.conditions
-    ]
+    lines += [_condition(c) for c in plan.conditions]
+    for search in plan.searches:
+        lines.append(f"search {search.name}: {len(search.points)} points on seeds {_seeds(search.search.seeds)}")
+        lines += [f"  {_condition(point)}" for point in search.points]
+        lines.append(f"{search.role} {search.name}: the chosen point, on seeds {seeds}")
     lines += [f"control {c.plugin.name} of each condition" for c in plan.controls]
     lines += [f"benchmark {b.plugin.name}" for b in plan.benchmarks]
-    return "\n".join(lines)
+    return "\n".join([*lines, _work(plan)])
+
+
+def _condition(c: PlannedCondition) -> str:
+    about = f"{c.architecture.plugin.name}, d_sae {c.d_sae}, {c.recipe.steps} steps of {c.recipe.batch_size}"
+    return f"{c.role} {c.name}: {about}"
+
+
+def _work(plan: Plan) -> str:
+    """How much is to be trained. What a search chooses counts as its longest point."""
+    trained = [(c, plan.study.seeds) for c in plan.conditions]
+    for search in plan.searches:
+        trained += [(point, search.search.seeds) for point in search.points]
+        trained.append((max(search.points, key=lambda p: p.recipe.steps), plan.study.seeds))
+    dictionaries = sum(len(seeds) for _, seeds in trained)
+    steps = sum(c.recipe.steps for c, _ in trained)
+    rows = sum(c.recipe.steps * c.recipe.batch_size * len(seeds) for c, seeds in trained)
+    at_most = "at most " if plan.searches else ""
+    return f"work: {at_most}{dictionaries} dictionaries in {len(trained)} trainings, {steps} steps, {rows} rows"
+
+
+def _seeds(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def _summary(bundle: Path) -> int:
