@@ -46,6 +46,8 @@ def points_of(study: Mapping[str, Any]) -> list[Point]:
 def _points(index: int, entry: Mapping[str, Any]) -> Iterator[Point]:
     place = f"$.sae[{index}].sweep"
     axes = _axes(entry, place)
+    if "d_sae" not in entry and "d_sae" not in axes:
+        raise UsageError(f"$.sae[{index}]", "the key 'd_sae' is missing", "give it a width, or sweep over widths")
     count = math.prod(len(values) for values in axes.values())
     if count > MOST_POINTS:
         raise UsageError(place, f"{count} combinations, the limit is {MOST_POINTS}", "sweep fewer values")

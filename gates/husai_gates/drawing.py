@@ -12,6 +12,7 @@ from husai_gates.summary import Summary
 
 PALETTE = ("#0b6e4f", "#2f5d9b", "#b2452d", "#7a4fa3", "#b07d2b", "#4a4a4a", "#1b8a9a", "#a03070")
 MARKERS = "osD^vP*X"
+DODGE = 0.05  # octaves between the series of one width, so that no interval hides another
 
 _REMARKS = {"front": "", "dominated": " (dominated)", "not resolved": " (not resolved)"}
 
@@ -67,7 +68,8 @@ def draw_scaling(metric: str, scalings: list[Scaling], confidence: float) -> byt
     for axis, scaling in zip(axes if len(scalings) > 1 else [axes], scalings, strict=True):
         for rows, sizes in scaling.series.items():
             colour = _shade(tokens.index(rows), len(tokens))
-            x = [size.d_sae for size in sizes]
+            beside = 2 ** (DODGE * (tokens.index(rows) - (len(tokens) - 1) / 2))
+            x = [size.d_sae * beside for size in sizes]
             y = [size.value.mean for size in sizes]
             reach = [_reach(size.value) or [[0.0], [0.0]] for size in sizes]
             error = [[r[0][0] for r in reach], [r[1][0] for r in reach]]
