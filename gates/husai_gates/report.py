@@ -6,17 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from husai_core.evidence import Evidence, RecordedMeasurement
-from husai_gates import declarations
 from husai_gates.audit import AuditReport
 from husai_gates.audit.layout import kind_of
 from husai_gates.decision import Decision
-from husai_gates.frontier import frontiers
-from husai_gates.frontier import section as frontier_section
 from husai_gates.interval import TooFewUnits, interval, mean, seeds_of
 from husai_gates.plain_text import number
 from husai_gates.reporters.markdown import safe, sections, table
-from husai_gates.scaling import scalings
-from husai_gates.scaling import section as scaling_section
 
 CONFIDENCE = 0.95  # where no policy says another
 
@@ -28,12 +23,7 @@ def render(report: AuditReport, decision: Decision | None) -> str:
     """The whole report. It depends on the audit and the decision only, so that anyone can regenerate it."""
     confidence = decision.policy.confidence if decision else CONFIDENCE
     lines = ["# Report", "", *(sections(decision) if decision else (_UNJUDGED,)), ""]
-    for name, choice in sorted(report.choices.items()):
-        lines += declarations.section(name, choice)
-    for frontier in frontiers(report, confidence):
-        lines += frontier_section(frontier, confidence)
-    for scaling in scalings(report, confidence):
-        lines += scaling_section(scaling, confidence)
+    lines += _asked_for(report, confidence)
     by_benchmark = sorted(report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[1].site, item[0]))
     for path, evidence in by_benchmark:
         lines += _benchmark(path, evidence, confidence)
@@ -41,6 +31,25 @@ def render(report: AuditReport, decision: Decision | None) -> str:
     if pictures:
         lines += ["## Plots", "", *(f"![{safe(path)}]({path})" for path in pictures), ""]
     return "\n".join(lines)
+
+
+def _asked_for(report: AuditReport, confidence: float) -> Iterator[str]:
+    """What only some studies ask for is imported only for them: most gates are cold."""
+    if report.choices:
+        from husai_gates import declarations
+
+        for name, choice in sorted(report.choices.items()):
+            yield from declarations.section(name, choice)
+    if report.plan and report.plan.frontiers:
+        from husai_gates import frontier
+
+        for found in frontier.frontiers(report, confidence):
+            yield from frontier.section(found, confidence)
+    if report.plan and report.plan.scaling:
+        from husai_gates import scaling
+
+        for series in scaling.scalings(report, confidence):
+            yield from scaling.section(series, confidence)
 
 
 def _benchmark(path: str, evidence: Evidence, confidence: float) -> Iterator[str]:
