@@ -9,8 +9,11 @@ from typing import Any
 
 import husai_schemas
 from husai_core.errors import UsageError
+from husai_core.search import Search, searches_of
 from husai_core.site import Hook
 from husai_core.strict_toml import TomlProblem, read_toml
+from husai_core.subject import Role
+from husai_core.sweep import Point, points_of
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,10 @@ class Recipe:
 class SaeChoice:
     """One architecture with settings and role, trained once per seed at each of its sites."""
 
+    point: Point
     name: str
     architecture: Choice
-    role: str
+    role: Role
     d_sae: int
     sites: tuple[str, ...]
     recipe: Recipe
@@ -61,10 +65,11 @@ class SaeChoice:
 class PretrainedChoice:
     """Checkpoints from elsewhere, one per seed of the study; architecture and width where the study states them."""
 
+    point: Point
     name: str
     folders: tuple[Path, ...]
     architecture: str | None
-    role: str
+    role: Role
     d_sae: int | None
     sites: tuple[str, ...]
 
@@ -81,6 +86,9 @@ class Study:
     sites: tuple[SiteChoice, ...]
     seeds: tuple[int, ...]
     saes: tuple[SaeChoice | PretrainedChoice, ...]
+    searches: tuple[Search, ...]
+    frontiers: tuple[tuple[str, str], ...]
+    scaling: tuple[str, ...]
     controls: tuple[Choice, ...]
     benchmarks: tuple[Choice, ...]
     keep_weights: bool
@@ -105,6 +113,13 @@ def parse_study(raw: bytes, place: str) -> Study:
         raise UsageError(f"{place} {problems[0].path}", problems[0].rule, "see 'husai schema show study'")
     _refuse_repeated_names(data, place)
     sites = tuple(_site(entry) for entry in data["site"])
+    try:
+        points = points_of(data)
+        searches = searches_of(data, points)
+        _refuse_shared_seeds(searches, data["training"]["seeds"])
+    except UsageError as error:
+        raise UsageError(f"{place} {error.place}", error.rule, error.next_step) from None
+    report = data.get("report", {})
     return Study(
         place=place,
         raw=raw,
@@ -113,7 +128,10 @@ def parse_study(raw: bytes, place: str) -> Study:
         policy=data.get("policy"),
         sites=sites,
         seeds=tuple(data["training"]["seeds"]),
-        saes=tuple(_sae(entry, data["training"], sites, place) for entry in data["sae"]),
+        saes=tuple(_sae(point, data["training"], sites, place) for point in points),
+        searches=tuple(searches),
+        frontiers=tuple((cost, quality) for cost, quality in report.get("frontier", ())),
+        scaling=tuple(report.get("scaling", ())),
         controls=tuple(_choice(entry) for entry in data.get("control", ())),
         benchmarks=tuple(_choice(entry) for entry in data["benchmark"]),
         keep_weights=data.get("bundle", {}).get("weights", False),
@@ -126,6 +144,14 @@ def _refuse_repeated_names(data: Mapping[str, Any], place: str) -> None:
         for index, name in enumerate(names):
             if name in names[:index]:
                 raise UsageError(f"{place} $.{table}[{index}]", f"the name '{name}' stands twice", "rename one")
+
+
+def _refuse_shared_seeds(searches: list[Search], fresh: list[int]) -> None:
+    for search in searches:
+        if shared := search.shared_seeds(fresh):
+            rule = f"seeds {', '.join(map(str, shared))} would both choose a point and confirm it"
+            step = "give the search seeds that are not in $.training.seeds"
+            raise UsageError(f"$.search[{search.index}].seeds", rule, step)
 
 
 def _choice(entry: Mapping[str, Any]) -> Choice:
@@ -147,16 +173,18 @@ def _hook(entry: str | list[str] | None) -> Hook | None:
 
 
 def _sae(
-    entry: Mapping[str, Any], training: Mapping[str, Any], sites: tuple[SiteChoice, ...], place: str
+    point: Point, training: Mapping[str, Any], sites: tuple[SiteChoice, ...], place: str
 ) -> SaeChoice | PretrainedChoice:
+    entry = point.table
     known = tuple(site.name for site in sites)
     chosen = tuple(entry.get("sites", known))
     for name in chosen:
         if name not in known:
             raise UsageError(f"{place} $.sae.{entry['name']}", f"no site '{name}'", f"known: {', '.join(known)}")
     if "pretrained" in entry:
-        return _pretrained(entry, len(training["seeds"]), chosen, place)
+        return _pretrained(point, len(training["seeds"]), chosen, place)
     return SaeChoice(
+        point=point,
         name=entry["name"],
         architecture=Choice(entry["architecture"], entry.get("settings", {})),
         role=entry["role"],
@@ -174,8 +202,9 @@ def _sae(
     )
 
 
-def _pretrained(entry: Mapping[str, Any], seeds: int, sites: tuple[str, ...], place: str) -> PretrainedChoice:
+def _pretrained(point: Point, seeds: int, sites: tuple[str, ...], place: str) -> PretrainedChoice:
     """Paths are relative to the study file, so that a study and its checkpoints can be moved together."""
+    entry = point.table
     given = entry["pretrained"]
     folders = [given] if isinstance(given, str) else given
     if len(folders) != seeds:
@@ -184,6 +213,7 @@ def _pretrained(entry: Mapping[str, Any], seeds: int, sites: tuple[str, ...], pl
             f"{place} $.sae.{entry['name']}.pretrained", rule, "make 'training.seeds' as long as this list"
         )
     return PretrainedChoice(
+        point=point,
         name=entry["name"],
         folders=tuple(Path(place).parent / folder for folder in folders),
         architecture=entry.get("architecture"),

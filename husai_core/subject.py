@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 SUBJECT_SCHEMA = "husai:subject/v1"
 
-Role = Literal["candidate", "baseline", "control"]
+Role = Literal["candidate", "baseline", "explored", "control"]
+"""`explored` is a point of a search: measured so that something could be chosen, and judged by nobody."""
 
 
 @dataclass(frozen=True)

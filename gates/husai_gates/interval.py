@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from husai_gates import student_t
 
 Unit = tuple[int, ...]
 """The seeds an observation belongs to: one, or an ordered pair."""
+
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ def interval(values: Mapping[Unit, float], confidence: float) -> Interval:
     if all(len(unit) == 1 for unit in values):
         return mean_interval([values[unit] for unit in sorted(values)], confidence)
     return pairwise_interval(values, confidence)
+
+
+def is_flat(values: Collection[float], raw: Iterable[float]) -> bool:
+    """Whether no value differs from another by more than rounding, measured against the raw ones."""
+    spread = max(values) - min(values)
+    return spread <= ROUNDING * max(map(abs, (*raw, *values)))
 
 
 def mean(values: Sequence[float]) -> float:

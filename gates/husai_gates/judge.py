@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from husai_core.bundle import Snapshot
@@ -88,11 +89,22 @@ def _cells(rule: Rule, report: AuditReport) -> Iterator[Cell]:
 def _cell(rule: Rule, target: Condition, other: Condition | None, report: AuditReport) -> Cell:
     against = other.name if other else (CHANCE if rule.against == CHANCE else None)
     try:
-        return RULES[rule.kind](rule, target, other, report)
+        _refuse_explored(target, report)
+        cell = RULES[rule.kind](rule, target, other, report)
     except CannotJudge as stop:
-        return Cell(target.name, against, stop.status, stop.code, stop.says, stop.next_step)
+        cell = Cell(target.name, against, stop.status, stop.code, stop.says, stop.next_step)
     except Exception as error:
         return _broken(target.name, error, against)
+    choice = report.choices.get(target.base)
+    return dataclasses.replace(cell, says=f"{cell.says}; {choice.declaration()}") if choice else cell
+
+
+def _refuse_explored(target: Condition, report: AuditReport) -> None:
+    """The best of many is no result: a point of a search is judged after it was trained again."""
+    base = report.conditions.get(target.base)
+    if base and base.role == "explored":
+        says = f"'{base.name}' is a point of a search; what was measured there took part in the choice"
+        raise CannotJudge("inconclusive", "EV-EXPLORED", says, "judge the condition that the search confirms")
 
 
 def _among(worst: Cell, cells: tuple[Cell, ...]) -> str:

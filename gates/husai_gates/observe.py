@@ -10,11 +10,9 @@ from husai_gates.audit import AuditReport
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.comparable import require_comparable
 from husai_gates.condition import Condition
-from husai_gates.interval import Interval, TooFewUnits, Unit, interval, seeds_of
+from husai_gates.interval import Interval, TooFewUnits, Unit, interval, is_flat, seeds_of
 from husai_gates.policy import Rule
 from husai_gates.select import Located, locate
-
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -27,9 +25,7 @@ class Observed:
     @property
     def flat(self) -> bool:
         """Whether no unit differs from another by more than rounding, measured against the raw values."""
-        raw = [abs(o.value) for o in self.located.measurement.observations]
-        spread = max(self.values.values()) - min(self.values.values())
-        return spread <= ROUNDING * max(*raw, *map(abs, self.values.values()))
+        return is_flat(self.values.values(), (o.value for o in self.located.measurement.observations))
 
     @property
     def card(self) -> MetricCard:
@@ -41,12 +37,20 @@ def observe(rule: Rule, condition: Condition, report: AuditReport) -> Observed:
     located = locate(rule, condition, report)
     values = {tuple(sorted(o.seeds)): o.value for o in located.measurement.observations}
     require_seeds(condition, values, report)
+    _require_independent_seeds(condition)
     return Observed(located, values)
+
+
+def _require_independent_seeds(condition: Condition) -> None:
+    """Seeds that were drawn together in training are one run, however many there are."""
+    if any(subject.budget.get("agreement") for subject in condition.subjects):
+        says = f"the seeds of '{condition.name}' were drawn together in training, so together they are one unit"
+        raise CannotJudge("inconclusive", "EV-JOINT-SEEDS", says, "judge seeds that were trained without 'agreement'")
 
 
 def require_seeds(condition: Condition, values: Mapping[Unit, float], report: AuditReport) -> None:
     """Every seed that was planned, and every seed whose subject is in the bundle, must have been observed."""
-    expected = condition.seeds | (report.plan.seeds if report.plan else frozenset())
+    expected = condition.seeds | (report.plan.seeds_of(condition.base) if report.plan else frozenset())
     if missing := sorted(expected - set(seeds_of(values))):
         says = f"seeds {', '.join(map(str, missing))} of '{condition.name}' were not observed"
         raise CannotJudge("inconclusive", "EV-SEEDS-MISSING", says, "run the benchmark on every planned seed")

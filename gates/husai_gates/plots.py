@@ -8,21 +8,38 @@ from typing import Any
 
 from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_gates.audit import audit_unsealed
+from husai_gates.audit.layout import stem
+from husai_gates.drawing import draw_frontier, draw_scaling
+from husai_gates.frontier import frontiers
 from husai_gates.interval import TooFewUnits, interval, mean
+from husai_gates.scaling import Scaling, scalings
 
-COLOURS = {"candidate": "#0b6e4f", "baseline": "#2f5d9b", "control": "#8a8a8a"}
+COLOURS = {"candidate": "#0b6e4f", "baseline": "#2f5d9b", "explored": "#b07d2b", "control": "#8a8a8a"}
 CONFIDENCE = 0.95
 COLUMNS = 3
 
 
 def make_plots(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """`plots/<benchmark>.<site>.png` for every completed benchmark; the same evidence gives the same picture."""
+    """A picture of every completed benchmark, and of each frontier and scaling that the study asks for.
+
+    The same evidence gives the same picture.
+    """
     report = audit_unsealed(files)
     roles = {subject.condition: subject.role for subject in report.subjects.values()}
-    return {
-        f"plots/{evidence.benchmark.name}.{evidence.site}.png": _figure(evidence, roles)
-        for evidence in report.evidence.values()
+    pictures = {
+        f"plots/{stem(path)}.png": _figure(evidence, roles)
+        for path, evidence in report.evidence.items()
         if evidence.measurements
+    }
+    for frontier in frontiers(report, CONFIDENCE):
+        if frontier.points:
+            path = f"plots/frontier.{frontier.site}.{frontier.cost}.{frontier.quality}.png"
+            pictures[path] = draw_frontier(frontier, CONFIDENCE)
+    by_metric: dict[str, list[Scaling]] = {}
+    for scaling in scalings(report, CONFIDENCE):
+        by_metric.setdefault(scaling.metric, []).append(scaling)
+    return pictures | {
+        f"plots/scaling.{metric}.png": draw_scaling(metric, found, CONFIDENCE) for metric, found in by_metric.items()
     }
 
 

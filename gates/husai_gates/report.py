@@ -13,19 +13,43 @@ from husai_gates.interval import TooFewUnits, interval, mean, seeds_of
 from husai_gates.plain_text import number
 from husai_gates.reporters.markdown import safe, sections, table
 
+CONFIDENCE = 0.95  # where no policy says another
+
+_UNJUDGED = "The study names no policy: nothing was judged, and nothing here may be released."
 _HEAD = ("metric", "setting", "condition", "mean", "interval", "seeds", "chance", "unit", "better")
 
 
-def render(report: AuditReport, decision: Decision) -> str:
+def render(report: AuditReport, decision: Decision | None) -> str:
     """The whole report. It depends on the audit and the decision only, so that anyone can regenerate it."""
-    lines = ["# Report", "", *sections(decision), ""]
+    confidence = decision.policy.confidence if decision else CONFIDENCE
+    lines = ["# Report", "", *(sections(decision) if decision else (_UNJUDGED,)), ""]
+    lines += _asked_for(report, confidence)
     by_benchmark = sorted(report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[1].site, item[0]))
     for path, evidence in by_benchmark:
-        lines += _benchmark(path, evidence, decision.policy.confidence)
+        lines += _benchmark(path, evidence, confidence)
     pictures = [path for path in report.paths if kind_of(path) == "picture"]
     if pictures:
         lines += ["## Plots", "", *(f"![{safe(path)}]({path})" for path in pictures), ""]
     return "\n".join(lines)
+
+
+def _asked_for(report: AuditReport, confidence: float) -> Iterator[str]:
+    """What only some studies ask for is imported only for them: most gates are cold."""
+    if report.choices:
+        from husai_gates import declarations
+
+        for name, choice in sorted(report.choices.items()):
+            yield from declarations.section(name, choice)
+    if report.plan and report.plan.frontiers:
+        from husai_gates import frontier
+
+        for found in frontier.frontiers(report, confidence):
+            yield from frontier.section(found, confidence)
+    if report.plan and report.plan.scaling:
+        from husai_gates import scaling
+
+        for series in scaling.scalings(report, confidence):
+            yield from scaling.section(series, confidence)
 
 
 def _benchmark(path: str, evidence: Evidence, confidence: float) -> Iterator[str]:

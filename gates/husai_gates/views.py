@@ -27,11 +27,13 @@ _AGAIN = "remove it, or make it again with 'husai gate'"
 
 
 def make_views(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Decision and report of files still to be sealed, by the one policy among them; without one, nothing."""
+    """Decision and report of files still to be sealed, by the one policy among them; without one, the report alone."""
     held = [path for path in sorted(files) if kind_of(path) == "policy"]
-    if len(held) != 1:
+    if len(held) > 1:
         return {}
     report = audit_unsealed(files)
+    if not held:
+        return {REPORT: report_view.render(report, None).encode()}
     decision = judge(report, policies.load(files[held[0]], held[0]), Snapshot(".", files))
     return {DECISION: decision.to_bytes(), REPORT: report_view.render(report, decision).encode()}
 
@@ -52,8 +54,8 @@ def check_views(snapshot: Snapshot, report: AuditReport) -> tuple[Finding, ...]:
 def _check(snapshot: Snapshot, report: AuditReport) -> Iterator[Finding]:
     files = snapshot.files
     if DECISION not in files:
-        if REPORT in files:
-            yield Finding("EV-VIEW", REPORT, "$", "a report of no decision in this bundle", _AGAIN)
+        if REPORT in files and files[REPORT] != report_view.render(report, None).encode():
+            yield Finding("EV-VIEW", REPORT, "$", "is not the report that this bundle gives without a decision", _AGAIN)
         return
     raw_policy = _policy_of(snapshot, files)
     if raw_policy is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from husai_core.cli.arguments import PATH, SIZE
 from husai_core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from husai_core.engine.plan import Plan, PlannedCheckpoint
+    from husai_core.engine.plan import Plan, PlannedCheckpoint, PlannedCondition
 
 DEFAULT_CACHE = Path(".husai/cache")
 
@@ -54,7 +54,7 @@ def command(study: Path, out: Path | None, cache: Path, activations_cap: int, th
         return ExitCode.RELEASED
     target = out or Path("runs") / parsed.name
     with choose_listener() as listener:
-        fresh = run_plan(plan, target, Cache(cache), listener, threads, policy, _views, activations_cap)
+        fresh = run_plan(plan, target, Cache(cache), listener, threads, policy, _views, _choose, activations_cap)
     click.echo(f"bundle: {target}" + ("" if fresh else " (was there already, with the same evidence)"))
     return _summary(target)
 
@@ -85,21 +85,51 @@ def _views(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {**plots, **make_views({**files, **plots})}
 
 
+def _choose(name: str, files: Mapping[str, bytes]) -> bytes:
+    """What the gate would choose: its own intervals decide which point of a search is trained again."""
+    from husai_gates.selection import make_selection
+
+    return make_selection(name, files)
+
+
 def _listing(plan: Plan) -> str:
     from husai_core.site import hooks_of
 
-    seeds = ", ".join(str(s) for s in plan.study.seeds)
+    seeds = _seeds(plan.study.seeds)
     lines = [f"study {plan.study.name}: {plan.study.question}", f"seeds: {seeds}"]
     lines += [f"site {s.name}: {s.model.plugin.name} at {' + '.join(hooks_of(s.hook_in))}" for s in plan.sites]
-    lines += [
-        f"{c.role} {c.name}: {c.architecture.plugin.name}, d_sae {c.d_sae}, "
-        + (f"{c.recipe.steps} steps of {c.recipe.batch_size}" if c.recipe else "pretrained")
-        for c in plan.conditions
-    ]
+    lines += [_condition(c) for c in plan.conditions]
     lines += [f"  {p.folder}: {p.form}" + "".join(f"; {text}" for text in p.changes) for p in _checkpoints(plan)]
+    for search in plan.searches:
+        lines.append(f"search {search.name}: {len(search.points)} points on seeds {_seeds(search.search.seeds)}")
+        lines += [f"  {_condition(point)}" for point in search.points]
+        lines.append(f"{search.role} {search.name}: the chosen point, on seeds {seeds}")
     lines += [f"control {c.plugin.name} of each condition" for c in plan.controls]
     lines += [f"benchmark {b.plugin.name}" for b in plan.benchmarks]
-    return "\n".join(lines)
+    return "\n".join([*lines, _work(plan)])
+
+
+def _condition(c: PlannedCondition) -> str:
+    work = f"{c.recipe.steps} steps of {c.recipe.batch_size}" if c.recipe else "pretrained"
+    return f"{c.role} {c.name}: {c.architecture.plugin.name}, d_sae {c.d_sae}, {work}"
+
+
+def _work(plan: Plan) -> str:
+    """How much is to be trained. What a search chooses counts as its longest point."""
+    trained = [(c.recipe, plan.study.seeds) for c in plan.conditions if c.recipe]
+    for search in plan.searches:
+        recipes = [point.recipe for point in search.points if point.recipe]
+        trained += [(recipe, search.search.seeds) for recipe in recipes]
+        trained.append((max(recipes, key=lambda recipe: recipe.steps), plan.study.seeds))
+    dictionaries = sum(len(seeds) for _, seeds in trained)
+    steps = sum(recipe.steps for recipe, _ in trained)
+    rows = sum(recipe.steps * recipe.batch_size * len(seeds) for recipe, seeds in trained)
+    at_most = "at most " if plan.searches else ""
+    return f"work: {at_most}{dictionaries} dictionaries in {len(trained)} trainings, {steps} steps, {rows} rows"
+
+
+def _seeds(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def _checkpoints(plan: Plan) -> list[PlannedCheckpoint]:

@@ -185,7 +185,7 @@ def _subject(
     return Subject(
         name=f"{name}.s{coder.seed}",
         condition=name,
-        role="control" if control else condition.role,  # type: ignore[arg-type]
+        role="control" if control else condition.role,
         site=site.planned.name,
         site_digest=site.digest,
         architecture=_architecture_table(condition.architecture),
@@ -206,13 +206,16 @@ def _architecture_table(chosen: Chosen) -> dict[str, Any]:
 def _budget(recipe: Recipe | None, trained: bool) -> dict[str, Any]:
     assert recipe is not None, "what was trained here has a recipe"
     steps = recipe.steps if trained else 0
-    return {
+    budget = {
         "steps": steps,
         "batch_size": recipe.batch_size,
         "rows_seen": steps * recipe.batch_size,
         "learning_rate": recipe.learning_rate,
         "data_order_seed": recipe.data_order_seed,
     }
+    if recipe.agreement and trained:
+        budget |= {"agreement": recipe.agreement, "match_every": recipe.match_every}
+    return budget
 
 
 def _pretrained_budget(checkpoint: PlannedCheckpoint) -> dict[str, Any]:

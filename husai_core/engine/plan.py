@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from husai_core import interchange
-from husai_core.errors import UsageError
+from husai_core.errors import UsageError, did_you_mean
 from husai_core.plugins import Plugin, PluginTable
 from husai_core.sae import Dims
+from husai_core.search import Search
 from husai_core.settings import parse_settings, settings_table
 from husai_core.site import Hook
 from husai_core.study import Choice, PretrainedChoice, Recipe, SaeChoice, Study
+from husai_core.subject import Role
+from husai_core.sweep import SETTING
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,31 @@ class PlannedCondition:
     name: str
     site: PlannedSite
     architecture: Chosen
-    role: str
+    role: Role
     d_sae: int
     recipe: Recipe | None
     checkpoints: tuple[PlannedCheckpoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedSearch:
+    """A search at one site. Its points are explored; the chosen one is trained again under the name of the search."""
+
+    search: Search
+    site: PlannedSite
+    role: Role
+    points: tuple[PlannedCondition, ...]
+    controls: tuple[Chosen, ...]
+    benchmarks: tuple[Chosen, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.site.name}.{self.search.name}"
+
+    def confirmed(self, chosen: str) -> PlannedCondition:
+        """The condition that the chosen point becomes on the fresh seeds."""
+        (point,) = (point for point in self.points if point.name == chosen)
+        return dataclasses.replace(point, name=self.name, role=self.role)
 
 
 @dataclass(frozen=True)
@@ -74,12 +99,16 @@ class Plan:
     study: Study
     sites: tuple[PlannedSite, ...]
     conditions: tuple[PlannedCondition, ...]
+    searches: tuple[PlannedSearch, ...]
     controls: tuple[Chosen, ...]
     benchmarks: tuple[Chosen, ...]
     metrics: tuple[Plugin, ...]
 
     def conditions_at(self, site: PlannedSite) -> list[PlannedCondition]:
         return [c for c in self.conditions if c.site == site]
+
+    def searches_at(self, site: PlannedSite) -> list[PlannedSearch]:
+        return [s for s in self.searches if s.site == site]
 
 
 def make_plan(study: Study, plugins: PluginTable) -> Plan:
@@ -98,32 +127,92 @@ def make_plan(study: Study, plugins: PluginTable) -> Plan:
         hook_in = site.hook_in or model.item.default_hook
         hook_out = site.hook_out or hook_in
         sites[site.name] = PlannedSite(site.name, model, site.model_seed, hook_in, hook_out)
-    conditions = []
+    metrics = plugins.of_kind("metrics")
+    _refuse_unknown_metrics(study, {plugin.name: plugin for plugin in metrics})
     controls = tuple(choose("controls", c, f"$.control[{i}]") for i, c in enumerate(study.controls))
-    for index, sae in enumerate(study.saes):
-        place = f"{study.place} $.sae[{index}]"
+    benchmarks = tuple(choose("benchmarks", b, f"$.benchmark[{i}]") for i, b in enumerate(study.benchmarks))
+    searched = {search.points[0].family: search for search in study.searches}
+    conditions: list[PlannedCondition] = []
+    points: dict[tuple[str, str], list[PlannedCondition]] = {}  # of the searches, by search and site
+    roles: dict[str, Role] = {}
+    for sae in study.saes:
+        path = _path_of(sae)
+        place = f"{study.place} {path}"
         checkpoints: tuple[PlannedCheckpoint, ...] = ()
         if isinstance(sae, PretrainedChoice):
             _refuse_controls_without_a_start(controls, sae, study.place)
             architecture, checkpoints = _read_checkpoints(sae, plugins, place)
         else:
-            architecture = choose("architectures", sae.architecture, f"$.sae[{index}]")
+            plugin = plugins.get("architectures", sae.architecture.name, f"{study.place} $.sae[{sae.point.index}]")
+            _refuse_unknown_axes(sae, plugin, study.place)
+            architecture = choose("architectures", sae.architecture, path)
         d_sae = checkpoints[0].dims.d_sae if checkpoints else sae.d_sae
         assert d_sae is not None, "a dictionary without a width passed the schema"
         _refuse_k_wider_than_dictionary(architecture, d_sae, place)
         recipe = sae.recipe if isinstance(sae, SaeChoice) else None
+        search = searched.get(sae.point.family)
         for name in sae.sites:
-            conditions.append(
-                PlannedCondition(f"{name}.{sae.name}", sites[name], architecture, sae.role, d_sae, recipe, checkpoints)
+            role: Role = "explored" if search else sae.role
+            planned = PlannedCondition(
+                f"{name}.{sae.name}", sites[name], architecture, role, d_sae, recipe, checkpoints
             )
-    return Plan(
-        study=study,
-        sites=tuple(sites.values()),
-        conditions=tuple(conditions),
-        controls=controls,
-        benchmarks=tuple(choose("benchmarks", b, f"$.benchmark[{i}]") for i, b in enumerate(study.benchmarks)),
-        metrics=tuple(plugins.of_kind("metrics")),
-    )
+            if search:
+                points.setdefault((search.name, name), []).append(planned)
+                roles[search.name] = sae.role
+            else:
+                conditions.append(planned)
+    searches = [
+        PlannedSearch(
+            search,
+            sites[site],
+            roles[search.name],
+            tuple(found),
+            tuple(c for c in controls if c.plugin.name == search.over),
+            tuple(b for b in benchmarks if b.plugin.name in {q.benchmark for q in search.quantities}),
+        )
+        for search in study.searches
+        for (name, site), found in points.items()
+        if name == search.name
+    ]
+    return Plan(study, tuple(sites.values()), tuple(conditions), tuple(searches), controls, benchmarks, tuple(metrics))
+
+
+def _path_of(sae: SaeChoice | PretrainedChoice) -> str:
+    """Where a dictionary stands in the study; of a swept one, also which of them it is."""
+    path = f"$.sae[{sae.point.index}]"
+    return f"{path}.sweep ({sae.name})" if sae.point.values else path
+
+
+def _refuse_unknown_axes(sae: SaeChoice, architecture: Plugin, place: str) -> None:
+    known = {field.name for field in dataclasses.fields(architecture.item.Settings)}
+    for axis in sae.point.values:
+        if axis.startswith(SETTING) and axis.removeprefix(SETTING) not in known:
+            near = did_you_mean(axis, (f"{SETTING}{name}" for name in known))
+            raise UsageError(f"{place} $.sae[{sae.point.index}].sweep.{axis}", "unknown setting", near)
+
+
+def _refuse_unknown_metrics(study: Study, metrics: Mapping[str, Plugin]) -> None:
+    """Metrics that a search or the report asks for and that no plugin has, or that have no better side."""
+    asked = [
+        *((f"$.search[{s.index}]", quantity.metric) for s in study.searches for quantity in s.quantities),
+        *((f"$.report.frontier[{i}]", metric) for i, pair in enumerate(study.frontiers) for metric in pair),
+        *((f"$.report.scaling[{i}]", metric) for i, metric in enumerate(study.scaling)),
+    ]
+    for path, name in asked:
+        if name not in metrics:
+            raise UsageError(f"{study.place} {path}", f"no metric '{name}'", did_you_mean(name, metrics))
+    sided = [
+        *((f"$.search[{s.index}]", s.criterion.metric, s.prefer) for s in study.searches),
+        *((f"$.report.frontier[{i}]", cost, "lower") for i, (cost, _) in enumerate(study.frontiers)),
+        *((f"$.report.frontier[{i}]", quality, None) for i, (_, quality) in enumerate(study.frontiers)),
+    ]
+    for path, name, prefer in sided:
+        direction = metrics[name].item.card.direction
+        if direction == "neither" and prefer is None:
+            step = "say 'prefer'" if "search" in path else "put it first, where less is better"
+            raise UsageError(f"{study.place} {path}", f"'{name}' has no better side", step)
+        if prefer is not None and direction not in ("neither", prefer):
+            raise UsageError(f"{study.place} {path}", f"'{name}' is better when {direction}, here {prefer} is asked")
 
 
 def _refuse_k_wider_than_dictionary(architecture: Chosen, d_sae: int, place: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from husai_core.engine import coders, measuring, sites, store
 from husai_core.engine.cache import Cache, key_of
 from husai_core.engine.coders import ReadyCondition
 from husai_core.engine.environment import deterministic
-from husai_core.engine.plan import Plan, PlannedCondition
+from husai_core.engine.plan import Chosen, Plan, PlannedCondition, PlannedSearch
 from husai_core.engine.sites import ReadySite, Work
 from husai_core.engine.store import ActivationStore, Hooks, Pass, Stored
 from husai_core.errors import UsageError
@@ -22,6 +22,8 @@ NUMERICS = ("engine", "kernels", "interchange*", "metric.py", "model.py", "sae.p
 
 Files = dict[str, bytes]
 Views = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
+Choose = Callable[[str, Mapping[str, bytes]], bytes]
+"""The selection document of the condition that a search confirms, from everything the bundle holds so far."""
 
 
 class Listener(Protocol):
@@ -44,20 +46,23 @@ def run_plan(
     threads: int,
     policy: tuple[str, bytes] | None,
     views: Views,
+    choose: Choose | None = None,
     activations_cap: int = store.DEFAULT_CAP,
 ) -> bool:
     """Run a plan and write its bundle to `out`; False when the very same bundle already stands there.
 
     Killed at any moment, the same call goes on from the last finished piece of work. `views` makes the files that
-    are derived from the others (decision, report, plots).
+    are derived from the others (decision, report, plots); `choose` picks the best point of a search by the
+    intervals that the gate will compute again.
     """
+    if plan.searches and choose is None:
+        raise ValueError("a study with a search needs somebody who chooses")
     _refuse_other_bundle(out, plan.study.raw)
     started = now()
     with deterministic(threads) as environment:
         arrays = ActivationStore(cache.root / "activations", activations_cap)
-        run = _Run(plan, cache, arrays, listener, environment)
+        run = _Run(plan, cache, arrays, listener, environment, choose)
         files = run.files()
-    files["study.toml"] = plan.study.raw
     if policy:
         files[f"policy/{policy[0]}"] = policy[1]
     study_folder = Path(plan.study.place).resolve().parent
@@ -74,31 +79,61 @@ def run_plan(
 
 class _Run:
     def __init__(
-        self, plan: Plan, cache: Cache, arrays: ActivationStore, listener: Listener, environment: Mapping[str, Any]
+        self,
+        plan: Plan,
+        cache: Cache,
+        arrays: ActivationStore,
+        listener: Listener,
+        environment: Mapping[str, Any],
+        choose: Choose | None,
     ) -> None:
-        self.plan, self.cache, self.arrays, self.listener = plan, cache, arrays, listener
+        self.plan, self.cache, self.arrays, self.listener, self.choose = plan, cache, arrays, listener, choose
         # Everything that turns inputs into results counts: numerics of the machine, and this engine's own code.
         self.environment = {**environment, "engine": _numerics_digest()}
         self.number = self.from_cache = 0
-        conditions = len(plan.conditions)
+        confirmed = len(plan.conditions) + len(plan.searches)
         models = len({sites.model_key(site) for site in plan.sites})
-        self.total = 3 * models + len(plan.sites) * len(plan.benchmarks) + conditions * (1 + len(plan.controls))
+        self.total = 3 * models + len(plan.sites) * len(plan.benchmarks) + confirmed * (1 + len(plan.controls))
+        self.total += sum(len(s.points) * (1 + len(s.controls)) + len(s.benchmarks) for s in plan.searches)
 
     def files(self) -> Files:
         """Everything a bundle says about the study, by path."""
-        files: Files = {}
+        files: Files = {"study.toml": self.plan.study.raw}
         for site in sites.prepare_sites(self.plan.sites, self.perform, self.capture):
             planned = site.planned
-            files[f"sites/{planned.name}.json"] = site.document
-            conditions = self._conditions_at(site)
-            for benchmark in self.plan.benchmarks:
-                name = f"evidence/{benchmark.plugin.name}.{planned.name}.json"
-                files[name], outcome = measuring.measure(benchmark, site, conditions, self.plan.metrics, self.perform)
-                if outcome.status == "failed":
-                    self.listener.warn(f"{name}: the benchmark failed: {outcome.reason}")
+            _add(files, {f"sites/{planned.name}.json": site.document})
+            conditions = self._train(self.plan.conditions_at(planned), self.plan.study.seeds, self.plan.controls, site)
+            for search in self.plan.searches_at(planned):
+                conditions += self._search(search, site, files)
             for condition in conditions:
-                files.update(self._describe(condition))
+                _add(files, self._describe(condition))
+            for benchmark in self.plan.benchmarks if conditions else ():  # a search may have confirmed nothing
+                path = f"evidence/{benchmark.plugin.name}.{planned.name}.json"
+                _add(files, {path: self._measure(benchmark, path, site, conditions)})
         return files
+
+    def _search(self, planned: PlannedSearch, site: ReadySite, files: Files) -> list[ReadyCondition]:
+        """Train and measure every point on the seeds of the search, choose, and train the chosen one on fresh seeds."""
+        assert self.choose is not None
+        points = self._train(planned.points, planned.search.seeds, planned.controls, site)
+        for condition in points:
+            _add(files, self._describe(condition))
+        for benchmark in planned.benchmarks:
+            path = f"evidence/{benchmark.plugin.name}.{planned.name}.json"
+            _add(files, {path: self._measure(benchmark, path, site, points)})
+        path = f"selections/{planned.name}.json"
+        _add(files, {path: self.choose(planned.name, files)})
+        chosen = strict_json.parse(files[path], path)["chosen"]
+        if chosen is None:
+            self.listener.warn(f"{path}: no point of the search meets its constraints; nothing is confirmed")
+            return []
+        return self._train([planned.confirmed(chosen)], self.plan.study.seeds, self.plan.controls, site)
+
+    def _measure(self, benchmark: Chosen, path: str, site: ReadySite, conditions: Sequence[ReadyCondition]) -> bytes:
+        document, outcome = measuring.measure(benchmark, site, conditions, self.plan.metrics, self.perform)
+        if outcome.status == "failed":
+            self.listener.warn(f"{path}: the benchmark failed: {outcome.reason}")
+        return document
 
     def perform(self, label: str, depends_on: Any, work: Work) -> Path:
         """The folder of a piece of work: from the cache when it is there and intact, else done now."""
@@ -146,13 +181,20 @@ class _Run:
         self.from_cache += cached
         self.listener.finish(label, cached=cached, seconds=time.monotonic() - started)
 
-    def _conditions_at(self, site: ReadySite) -> list[ReadyCondition]:
+    def _train(
+        self,
+        conditions: Sequence[PlannedCondition],
+        seeds: tuple[int, ...],
+        controls: Sequence[Chosen],
+        site: ReadySite,
+    ) -> list[ReadyCondition]:
+        """These conditions on these seeds, each followed by its controls."""
         found = []
-        for planned in self.plan.conditions_at(site.planned):
+        for planned in conditions:
             self._warn_of(planned)
-            trained = coders.ready_condition(planned, self.plan.study.seeds, site, self.perform, self.unfinished)
+            trained = coders.ready_condition(planned, seeds, site, self.perform, self.unfinished)
             found.append(trained)
-            for control in self.plan.controls:
+            for control in controls:
                 found.append(coders.make_control(control, trained, planned, site, self.perform))
         return found
 
@@ -188,6 +230,13 @@ def _numerics_digest() -> str:
         str(path.relative_to(package)): strict_json.digest(path.read_bytes()) for path in modules if path.is_file()
     }
     return strict_json.digest(strict_json.encode(texts))
+
+
+def _add(files: Files, more: Mapping[str, bytes]) -> None:
+    """Names are checked when the plan is made; should two things still meet at one path, neither may be lost."""
+    if taken := sorted(files.keys() & more.keys()):
+        raise UsageError(taken[0], "two documents of this study would stand at this path", "rename a site or a search")
+    files.update(more)
 
 
 def _refuse_other_bundle(out: Path, study: bytes) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-NAMES = ("study", "evidence", "subject", "site", "provenance", "manifest", "policy", "decision")
+NAMES = ("study", "evidence", "subject", "site", "selection", "provenance", "manifest", "policy", "decision")
 VERSION = 1
 MOST_PROBLEMS = 100
 
@@ -85,8 +85,9 @@ def _rule(error: Any) -> str:
             patterns = error.schema.get("patternProperties", ())
             unknown = [k for k in error.instance if k not in known and not any(re.search(p, k) for p in patterns)]
             near = difflib.get_close_matches(unknown[0], sorted(known), n=1, cutoff=0.5)
+            listing = ", ".join([*sorted(known), *(f"what matches {p}" for p in patterns)])
             hint = f"; did you mean '{near[0]}'?" if near else ";"
-            return f"unknown key '{unknown[0]}'{hint} known: {', '.join(sorted(known)) or 'none'}"
+            return f"unknown key '{unknown[0]}'{hint} known: {listing or 'none'}"
         case "type":
             return f"must be of type {value if isinstance(value, str) else ' or '.join(value)}"
         case "enum":

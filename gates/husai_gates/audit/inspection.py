@@ -14,6 +14,7 @@ from husai_core.evidence import Evidence
 from husai_core.subject import Subject
 from husai_gates.audit.agreement import check_cards, check_chance, check_repeated_measurements
 from husai_gates.audit.binaries import check_binaries
+from husai_gates.audit.choice import Choice, choose
 from husai_gates.audit.controls import check_controls
 from husai_gates.audit.data import check_data, check_site_data
 from husai_gates.audit.documents import read_documents
@@ -23,6 +24,7 @@ from husai_gates.audit.plan import STUDY, Plan
 from husai_gates.audit.planned import check_plan
 from husai_gates.audit.report import AuditReport
 from husai_gates.audit.seal import check_seal
+from husai_gates.audit.selections import check_selections
 from husai_gates.audit.stated import check_stated
 from husai_gates.audit.subjects import check_conditions, check_sites, check_subjects
 from husai_gates.audit.times import check_times
@@ -58,19 +60,25 @@ class _Parts:
     sites: Mapping[str, Mapping[str, Any]]
     evidence: Mapping[str, Evidence]
     plan: Plan | None
+    choices: Mapping[str, Choice]
 
     @classmethod
     def of(cls, files: Mapping[str, bytes], documents: Mapping[str, Any]) -> _Parts:
         def of_kind(kind: str) -> dict[str, Any]:
             return {path: document for path, document in documents.items() if kind_of(path) == kind}
 
+        plan = Plan.from_study(documents[STUDY]) if STUDY in documents else None
+        evidence = {path: Evidence.from_json(d) for path, d in of_kind("evidence").items()}
+        choices = {name: choose(search, evidence) for name, search in plan.searches.items()} if plan else {}
+        chosen = {name: choice.chosen for name, choice in choices.items() if choice.chosen}
         return cls(
             files=files,
             documents=documents,
             subjects={stem(path): Subject.from_json(d) for path, d in of_kind("subject").items()},
             sites={stem(path): d for path, d in of_kind("site").items()},
-            evidence={path: Evidence.from_json(d) for path, d in of_kind("evidence").items()},
-            plan=Plan.from_study(documents[STUDY]) if STUDY in documents else None,
+            evidence=evidence,
+            plan=plan.with_choices(chosen) if plan else None,
+            choices=choices,
         )
 
 
@@ -115,6 +123,7 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
     yield partial(check_chance, parts.evidence, conditions)
     if STUDY in parts.documents or STUDY not in parts.files:
         yield partial(check_plan, parts.plan, parts.files.keys(), parts.sites, conditions, parts.evidence)
+    yield partial(check_selections, parts.choices, parts.files, parts.documents)
     if PROVENANCE in parts.documents or PROVENANCE not in parts.files:
         yield partial(check_times, parts.documents.get(PROVENANCE))
 
@@ -147,5 +156,6 @@ def _report(parts: _Parts, findings: list[Finding]) -> AuditReport:
         content_digest=bundle.content_digest(safe),
         assurance="recomputed" if sound and parts.evidence else "hash_only",
         plan=parts.plan,
+        choices=parts.choices,
         paths=tuple(sorted(parts.files)),
     )

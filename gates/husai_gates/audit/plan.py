@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from husai_core.errors import UsageError
+from husai_core.search import Search, searches_of
 from husai_core.subject import Subject
+from husai_core.sweep import Point, label, points_of
 
 STUDY = "study.toml"
 
@@ -56,10 +60,12 @@ class PlannedPretrained:
     role: str
     architecture: str | None
     d_sae: int | None
+    seeds: frozenset[int]
 
     @classmethod
-    def from_table(cls, site: str, sae: Mapping[str, Any]) -> PlannedPretrained:
-        return cls(site, sae["role"], sae.get("architecture"), sae.get("d_sae"))
+    def from_tables(cls, site: str, point: Point, training: Mapping[str, Any]) -> PlannedPretrained:
+        sae = point.table
+        return cls(site, sae["role"], sae.get("architecture"), sae.get("d_sae"), frozenset(training["seeds"]))
 
     def differences(self, subject: Subject) -> Iterator[Difference]:
         """What is to be compared in a subject's document."""
@@ -83,10 +89,15 @@ class PlannedDictionary:
     batch_size: int
     learning_rate: float
     data_order_seed: int
+    agreement: float
     settings: Settings
+    seeds: frozenset[int]
+    family: str
+    values: Settings
 
     @classmethod
-    def from_tables(cls, site: str, sae: Mapping[str, Any], training: Mapping[str, Any]) -> PlannedDictionary:
+    def from_tables(cls, site: str, point: Point, training: Mapping[str, Any]) -> PlannedDictionary:
+        sae = point.table
         return cls(
             site=site,
             role=sae["role"],
@@ -96,8 +107,18 @@ class PlannedDictionary:
             batch_size=training["batch_size"],
             learning_rate=sae.get("learning_rate", training["learning_rate"]),
             data_order_seed=training.get("data_order_seed", 0),
+            agreement=sae.get("agreement", 0),
             settings=sae.get("settings", {}),
+            seeds=frozenset(training["seeds"]),
+            family=point.family,
+            values=point.values,
         )
+
+    @property
+    def kin(self) -> str:
+        """What it has in common with those that differ from it in width and length of training alone."""
+        others = [label(axis, value) for axis, value in self.values.items() if axis not in ("d_sae", "steps")]
+        return ".".join([self.family, *others])
 
     def differences(self, subject: Subject) -> Iterator[Difference]:
         """What is to be compared in a subject's document."""
@@ -108,12 +129,35 @@ class PlannedDictionary:
         yield "$.budget.pretrained", False, subject.pretrained
         for key in ("steps", "batch_size", "learning_rate", "data_order_seed"):
             yield f"$.budget.{key}", getattr(self, key), subject.budget.get(key)
+        yield "$.budget.agreement", self.agreement, subject.budget.get("agreement", 0)
         yield from in_settings("$.architecture.settings", self.settings, subject.architecture["settings"])
 
 
 @dataclass(frozen=True)
+class PlannedSearch:
+    """A search at one site: its points by condition, and the role and seeds of the one that it confirms."""
+
+    search: Search
+    site: str
+    role: str
+    seeds: frozenset[int]
+    points: Mapping[str, PlannedDictionary]
+
+    @property
+    def name(self) -> str:
+        return f"{self.site}.{self.search.name}"
+
+    def confirmed(self, chosen: str) -> PlannedDictionary:
+        """What the chosen point becomes on the fresh seeds."""
+        return dataclasses.replace(self.points[chosen], role=self.role, seeds=self.seeds)
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What was asked. `conditions` has the dictionaries by `site.dictionary`; controls and benchmarks are settings."""
+    """What was asked. `conditions` has the dictionaries by `site.dictionary`; controls and benchmarks are settings.
+
+    What a search confirms is known only once the evidence was read: see `with_choices`.
+    """
 
     seeds: frozenset[int]
     sites: Mapping[str, PlannedSite]
@@ -122,31 +166,92 @@ class Plan:
     benchmarks: Mapping[str, Settings]
     policy: str | None = None
     mistakes: tuple[tuple[str, str], ...] = ()
+    searches: Mapping[str, PlannedSearch] = field(default_factory=dict)
+    frontiers: tuple[tuple[str, str], ...] = ()
+    scaling: tuple[str, ...] = ()
 
     @classmethod
     def from_study(cls, study: Mapping[str, Any]) -> Plan:
         sites = {site["name"]: PlannedSite.from_table(site) for site in study["site"]}
+        mistakes = list(_mistakes(study))
+        points, searches = _points_and_searches(study, mistakes)
+        conditions = {
+            f"{site}.{point.name}": _dictionary(site, point, study["training"])
+            for point in points
+            for site in point.table.get("sites", sites)
+        }
+        planned = {s.name: s for search in searches for s in _planned_searches(search, conditions)}
+        explored = {name: found for search in planned.values() for name, found in search.points.items()}
+        report = study.get("report", {})
         return cls(
             seeds=frozenset(study["training"]["seeds"]),
             sites=sites,
-            conditions={
-                f"{site}.{sae['name']}": _dictionary(site, sae, study["training"])
-                for sae in study["sae"]
-                for site in sae.get("sites", sites)
-            },
+            conditions={**conditions, **explored},
             controls={control["name"]: control.get("settings", {}) for control in study.get("control", ())},
             benchmarks={benchmark["name"]: benchmark.get("settings", {}) for benchmark in study["benchmark"]},
             policy=study.get("policy"),
-            mistakes=tuple(_mistakes(study)),
+            mistakes=tuple(mistakes),
+            searches=planned,
+            frontiers=tuple((cost, quality) for cost, quality in report.get("frontier", ())),
+            scaling=tuple(report.get("scaling", ())),
         )
 
+    def with_choices(self, chosen: Mapping[str, str]) -> Plan:
+        """The same plan with what its searches confirm: the name of a search at a site, and the point it chose."""
+        confirmed = {name: self.searches[name].confirmed(point) for name, point in chosen.items()}
+        return dataclasses.replace(self, conditions={**self.conditions, **confirmed})
 
-def _dictionary(
-    site: str, sae: Mapping[str, Any], training: Mapping[str, Any]
-) -> PlannedDictionary | PlannedPretrained:
-    if "pretrained" in sae:
-        return PlannedPretrained.from_table(site, sae)
-    return PlannedDictionary.from_tables(site, sae, training)
+    def seeds_of(self, condition: str) -> frozenset[int]:
+        """The seeds that were planned for a condition that is no control."""
+        planned = self.conditions.get(condition)
+        return planned.seeds if planned else self.seeds
+
+    def controls_of(self, condition: str) -> frozenset[str]:
+        """The controls that a condition must have: all of a candidate, of a point the one that its score needs."""
+        role = self.conditions[condition].role
+        if role == "explored":
+            over = {s.search.over for s in self.searches.values() if condition in s.points}
+            return frozenset(name for name in over if name)
+        return frozenset(self.controls if role == "candidate" else ())
+
+
+def _points_and_searches(
+    study: Mapping[str, Any], mistakes: list[tuple[str, str]]
+) -> tuple[Sequence[Point], Sequence[Search]]:
+    """Both as the run understands them; what it would have refused is a mistake here and yields nothing."""
+    points: Sequence[Point] = ()
+    try:
+        points = points_of(study)
+        return points, searches_of(study, points)
+    except UsageError as error:
+        if (error.place, error.rule) not in mistakes:
+            mistakes.append((error.place, error.rule))
+        return points, ()
+
+
+def _planned_searches(
+    search: Search, conditions: Mapping[str, PlannedDictionary | PlannedPretrained]
+) -> Iterator[PlannedSearch]:
+    """The search at each of its sites."""
+    names = {point.name for point in search.points}
+    found = {
+        name: planned
+        for name, planned in conditions.items()
+        if name.partition(".")[2] in names and isinstance(planned, PlannedDictionary)
+    }
+    for site in dict.fromkeys(planned.site for planned in found.values()):
+        here = {name: planned for name, planned in found.items() if planned.site == site}
+        first = next(iter(here.values()))
+        explored = {
+            name: dataclasses.replace(planned, role="explored", seeds=frozenset(search.seeds))
+            for name, planned in here.items()
+        }
+        yield PlannedSearch(search, site, first.role, first.seeds, explored)
+
+
+def _dictionary(site: str, point: Point, training: Mapping[str, Any]) -> PlannedDictionary | PlannedPretrained:
+    kind = PlannedPretrained if "pretrained" in point.table else PlannedDictionary
+    return kind.from_tables(site, point, training)
 
 
 def in_settings(path: str, planned: Settings, shown: Settings) -> Iterator[Difference]:

@@ -58,8 +58,8 @@ def _check_dictionaries(plan: Plan, conditions: Mapping[str, Condition]) -> Iter
             continue
         for subject in condition.subjects:
             yield from _differing("EV-SUBJECT", path_of(subject.name), planned.differences(subject))
-        for control in sorted(plan.controls):
-            if planned.role == "candidate" and (name, control) not in present:
+        for control in sorted(plan.controls_of(name)):
+            if (name, control) not in present:
                 rule = f"the control '{control}' of '{name}' was planned and has no subjects"
                 yield Finding("EV-ABSENT", STUDY, "$.control", rule, "make the control")
     for condition in conditions.values():
@@ -91,7 +91,8 @@ def _check_evidence(plan: Plan, evidence: Mapping[str, Evidence]) -> Iterator[Fi
 
 
 def _check_benchmarks(plan: Plan, paths: Collection[str], evidence: Mapping[str, Evidence]) -> Iterator[Finding]:
-    found = {(document.benchmark.name, document.site) for document in evidence.values()}
+    searched = {evidence_path(benchmark, search) for benchmark in plan.benchmarks for search in plan.searches}
+    found = {(d.benchmark.name, d.site) for path, d in evidence.items() if path not in searched}
     for benchmark in plan.benchmarks:
         for site in plan.sites:
             unread = evidence_path(benchmark, site)
@@ -111,10 +112,11 @@ def _did(status: str) -> str:
 
 
 def _check_seeds(plan: Plan, condition: Condition) -> Iterator[Finding]:
-    if missing := sorted(plan.seeds - condition.seeds):
+    planned = plan.seeds_of(condition.base)
+    if missing := sorted(planned - condition.seeds):
         rule = f"seeds {', '.join(map(str, missing))} of '{condition.name}' were planned and are not there"
         yield Finding("EV-SEEDS-MISSING", STUDY, "$.training.seeds", rule, "train them")
-    if more := sorted(condition.seeds - plan.seeds):
+    if more := sorted(condition.seeds - planned):
         rule = f"seeds {', '.join(map(str, more))} of '{condition.name}' are there and were not planned"
         yield Finding("EV-SEEDS-UNPLANNED", STUDY, "$.training.seeds", rule, "run the study as it was written")
 

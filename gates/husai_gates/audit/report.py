@@ -11,6 +11,7 @@ from typing import Any, Literal
 from husai_core.errors import ExitCode
 from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_core.subject import Subject
+from husai_gates.audit.choice import Choice
 from husai_gates.audit.plan import Plan
 from husai_gates.condition import Condition, conditions_of
 from husai_gates.finding import Finding, believable, gravest
@@ -29,6 +30,7 @@ class AuditReport:
     content_digest: str
     assurance: Assurance
     plan: Plan | None
+    choices: Mapping[str, Choice]
     paths: tuple[str, ...]
     unchecked: tuple[str, ...] = ()
 
