@@ -245,7 +245,7 @@ def _read_checkpoints(
         coder, checkpoint = loaded.coder, loaded.checkpoint
         metadata = checkpoint.config.get("metadata") or {}
         hook = metadata.get("hook_name", checkpoint.config.get("hook_name"))
-        chosen.append(Chosen(usable[coder.architecture.name], coder.settings, dict(loaded.stated)))
+        chosen.append(Chosen(usable[coder.architecture.name], coder.settings, stated=dict(loaded.stated)))
         found.append(
             PlannedCheckpoint(folder, checkpoint.form, checkpoint.source, coder.dims, hook, checkpoint.changes)
         )

@@ -58,7 +58,7 @@ def load_coder(path: Path, architectures: Iterable[Architecture], named: str | N
     config = checkpoint.config
     dims = Dims(config["d_in"], config["d_sae"], config.get("d_out", config["d_in"]))
     try:
-        stated, params = architecture.from_sae_lens(config, dict(checkpoint.tensors))
+        stated, params = sae_lens.understood(architecture, config, dict(checkpoint.tensors))
     except KeyError as error:
         rule = f"the architecture '{architecture.name}' needs {error}, which is missing"
         raise UsageError(checkpoint.place, rule, "take the files that the library wrote") from None
@@ -90,9 +90,8 @@ def _claimant(checkpoint: Checkpoint, architectures: list[Architecture], named: 
 
 
 def _families(architecture: Architecture) -> tuple[str, ...]:
-    """The values of `architecture` that it reads; its own name where SAELens has none for it."""
-    reads_own = type(architecture).from_sae_lens is not Architecture.from_sae_lens
-    return tuple(architecture.sae_lens_names) or ((sae_lens.own_name(architecture),) if reads_own else ())
+    """The values of `architecture` that it reads; its own name is for where SAELens has none."""
+    return (*architecture.sae_lens_names, sae_lens.own_name(architecture))
 
 
 def _refuse_other_parameters(coder: Coder, place: str) -> None:

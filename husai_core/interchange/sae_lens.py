@@ -11,6 +11,7 @@ from husai_core.interchange.checkpoint import Checkpoint, Files, required
 from husai_core.interchange.tensors import Axes, from_safetensors, in_float32, refuse_other_shapes
 from husai_core.interchange.weights import read_weights, weights_bytes
 from husai_core.sae import Architecture, Coder
+from husai_core.settings import settings_table
 
 if TYPE_CHECKING:
     from husai_core.sae import Params
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 FORM = "sae_lens"
 CONFIG_FILE = "cfg.json"
 WEIGHTS_FILE = "sae_weights.safetensors"
+SETTINGS = "husai_settings"  # in the metadata of a family that SAELens does not have
 LAYOUT = "6.0.0"  # the SAELens whose layout this is; where it is not said, SAELens drops the metadata on loading
 SCALER_FILE = "activation_scaler.json"  # beside a checkpoint of an unfinished training
 
@@ -62,6 +64,8 @@ def saved_files(coder: Coder, model_name: str | None, hook_name: str | None) -> 
     """A coder as the two files of SAELens; families that SAELens does not know keep their own name."""
     own, tensors = coder.architecture.to_sae_lens(coder.params, coder.settings)
     metadata = {"model_name": model_name, "hook_name": hook_name, "sae_lens_version": LAYOUT}
+    if "architecture" not in own:
+        own = {**own, "metadata": {**own.get("metadata", {}), SETTINGS: settings_table(coder.settings)}}
     config = {
         "architecture": own_name(coder.architecture),
         "d_in": coder.dims.d_in,
@@ -85,7 +89,16 @@ def own_name(architecture: Architecture) -> str:
 def read_params(architecture: Architecture, files: Mapping[str, bytes]) -> Params:
     """The parameters of a coder saved by `saved_files`."""
     config = strict_json.parse(files[CONFIG_FILE], CONFIG_FILE)
-    return architecture.from_sae_lens(config, read_weights(files[WEIGHTS_FILE]))[1]
+    return understood(architecture, config, read_weights(files[WEIGHTS_FILE]))[1]
+
+
+def understood(
+    architecture: Architecture, config: Mapping[str, Any], tensors: Params
+) -> tuple[Mapping[str, Any], Params]:
+    """Settings and parameters. Of a family that SAELens does not have, both stand in the files as they are."""
+    if config["architecture"] == own_name(architecture):
+        return config["metadata"][SETTINGS], tensors
+    return architecture.from_sae_lens(config, tensors)
 
 
 def read(files: Files) -> Checkpoint:

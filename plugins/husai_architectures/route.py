@@ -88,9 +88,6 @@ class Route(TopK):
     def to_sae_lens(self, params: Params, settings: RouteSettings) -> tuple[Mapping[str, Any], Params]:
         return {}, params  # SAELens has no family with a router
 
-    def from_sae_lens(self, config: Mapping[str, Any], tensors: Params) -> tuple[Mapping[str, Any], Params]:
-        return {}, tensors
-
 
 def relative_error(residual: Tensor, rows: Tensor) -> Tensor:
     """Squared error over squared length, mean over rows (..., B); a row of next to no length has none and counts 0."""

@@ -47,9 +47,6 @@ class TopKTranscoder(TopK):
     def to_sae_lens(self, params: Params, settings: TopKTranscoderSettings) -> tuple[Mapping[str, Any], Params]:
         return {}, params
 
-    def from_sae_lens(self, config: Mapping[str, Any], tensors: Params) -> tuple[Mapping[str, Any], Params]:
-        return {}, tensors
-
 
 @hookimpl
 def husai_architectures() -> Sequence[Architecture]:

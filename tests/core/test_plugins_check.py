@@ -20,6 +20,7 @@ from husai_core import hookimpl
 class Mine(TopK):
     name = "mine"
     summary = "For tests."
+    sae_lens_names = ()
 
     def to_sae_lens(self, params, settings):
         return {}, params

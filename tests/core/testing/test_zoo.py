@@ -44,6 +44,7 @@ class Right(TopK):
     name = "right"
     summary = "For tests."
     fixed = frozenset({"threshold"})
+    sae_lens_names = ()
 
     def initialise(self, dims, settings, generator, mean):
         return {**super().initialise(dims, settings, generator, mean), "threshold": mean.new_zeros(1)}
@@ -346,10 +347,11 @@ class TrainsTheWrongWay(Right):
 @caught_by("save_and_load")
 class ForgetsTheDecoderBias(Right):
     def to_sae_lens(self, params, settings):
-        return {}, {name: value for name, value in params.items() if name != "b_dec"}
+        keys, tensors = Exported.to_sae_lens(self, params, settings)
+        return keys, {name: value for name, value in tensors.items() if name != "b_dec"}
 
     def from_sae_lens(self, config, tensors):
-        return {}, {**tensors, "b_dec": torch.zeros(tensors["W_dec"].shape[-1])}
+        return Exported.from_sae_lens(self, config, {**tensors, "b_dec": torch.zeros(tensors["W_dec"].shape[-1])})
 
 
 @caught_by("save_and_load")
