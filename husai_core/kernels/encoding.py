@@ -54,15 +54,19 @@ def _select(inputs: Tensor, w_enc: Tensor, b_enc: Tensor, pieces: Pieces, count:
     """The pattern of active latents and their values; `inputs` is (seeds or 1, B, d)."""
     seeds, _, width = w_enc.shape
     batch = inputs.shape[1]
-    counts, columns, values = [], [], []
-    for first_row, block, rows_that_compete in pieces(inputs, w_enc, b_enc):
-        places = largest_places(block.view(-1, rows_that_compete * width), count)
-        row = places // width
-        counts.append(torch.bincount(row, minlength=len(block)))
-        columns.append(places % width + (first_row + row) // batch * width)
-        values.append(block.view(-1).index_select(0, places))  # many times quicker than indexing
-    starts = torch.cat([torch.zeros_like(counts[0][:1]), torch.cat(counts).cumsum(0)])
-    return Pattern(starts, torch.cat(columns), seeds, batch, width), torch.cat(values)
+    rows, columns, values = [], [], []
+    for first_row, block, competing in pieces(inputs, w_enc, b_enc):
+        row, column = largest_places(block.view(-1, competing * width), count)
+        if competing > 1:
+            row, column = column // width, column % width
+        values.append(block.view(-1).index_select(0, row * width + column))  # many times quicker than indexing
+        row = row + first_row if first_row else row
+        rows.append(row)
+        columns.append(column + row // batch * width if seeds > 1 else column)
+    every_row = torch.cat(rows) if len(rows) > 1 else rows[0]
+    counts = torch.bincount(every_row, minlength=seeds * batch)
+    starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    return Pattern(starts, torch.cat(columns), every_row, seeds, batch, width), torch.cat(values)
 
 
 def _blocks(inputs: Tensor, w_enc: Tensor, b_enc: Tensor) -> Iterator[tuple[int, Tensor, int]]:

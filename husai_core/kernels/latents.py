@@ -37,9 +37,10 @@ class SparseLatents:
         p = self.pattern
         place = p.columns % p.width
         kept = ((place >= start) & (place < stop)).nonzero().squeeze(-1)
-        counts = torch.bincount(p.rows.index_select(0, kept), minlength=len(p.starts) - 1)
+        rows = p.rows.index_select(0, kept)
+        counts = torch.bincount(rows, minlength=len(p.starts) - 1)
         starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        pattern = Pattern(starts, p.columns.index_select(0, kept), p.seeds, p.batch, p.width)
+        pattern = Pattern(starts, p.columns.index_select(0, kept), rows, p.seeds, p.batch, p.width)
         return SparseLatents(pattern, self.values.index_select(0, kept), self.leading)
 
     def ranked(self, k: int) -> tuple[Tensor, Tensor]:

@@ -20,20 +20,16 @@ with warnings.catch_warnings():  # torch says once per process that compressed r
 class Pattern:
     """The active places of a (seeds * batch, seeds * width) matrix whose seeds lie along the diagonal.
 
-    So one product serves all seeds: `starts` (seeds * batch + 1) says where each row begins in `columns` (active).
+    So one product serves all seeds. `columns` and `rows` (active) say where the active places are, in reading order,
+    and `starts` (seeds * batch + 1) where each row begins among them.
     """
 
     starts: Tensor
     columns: Tensor
+    rows: Tensor
     seeds: int
     batch: int
     width: int
-
-    @cached_property
-    def rows(self) -> Tensor:
-        """The row of every active place."""
-        numbers = torch.arange(self.seeds * self.batch, device=self.starts.device)
-        return numbers.repeat_interleave(self.starts.diff(), output_size=len(self.columns))
 
     @cached_property
     def by_column(self) -> tuple[Tensor, Tensor]:

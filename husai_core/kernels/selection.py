@@ -1,10 +1,13 @@
 """Which latents of a dense block of pre-activations are active: the exact k largest positive ones of every row.
 
 On a CPU this is NumPy's work: at 2048 x 4608 its partition takes a third of the time of `torch.topk`, and its search
-for true entries a quarter of that of `torch.nonzero`.
+for true entries a quarter of that of `torch.nonzero`. Sharing rows out among threads of our own gained nothing: after a
+parallel product, torch's threads spin on the cores that ours would need.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy
 import torch
@@ -12,46 +15,58 @@ from torch import Tensor
 
 QUICK_PARTITION = int(numpy.__version__.split(".")[0]) >= 2  # vectorised since NumPy 2; before, slower than torch.topk
 
+Array = Any  # numpy.ndarray
 
-def largest_places(block: Tensor, k: int) -> Tensor:
-    """The flat places of the k largest entries of each row of `block` (rows, width), in reading order.
+
+def largest_places(block: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The rows and columns of the k largest entries of each row of `block` (rows, width), in reading order.
 
     Only positive entries count (a subnormal one counts as zero). NaN counts as largest, so that it stays visible.
     """
+    if block.device.type != "cpu":
+        return _on_device(block, k)
+    bound = None if QUICK_PARTITION or k >= block.shape[-1] else block.topk(k, dim=-1).values[:, -1:].numpy()
+    row, column = _of_array(block.numpy(), k, bound)
+    return torch.from_numpy(row), torch.from_numpy(column)
+
+
+def _of_array(block: Array, k: int, bound: Array | None) -> tuple[Array, Array]:
     rows, width = block.shape
-    largest = _largest(block, k) if k < width else block
-    bound = largest.amin(-1, keepdim=True) if k < width else block.new_zeros(rows, 1)
-    bound = bound.clamp_min(torch.finfo(block.dtype).tiny)
-    mask = ~(block < bound) if largest.isnan().any() else _at_least(block, bound)
-    places = _true_places(mask)
-    crowded = torch.bincount(places // width, minlength=rows) > k
+    tiny = numpy.finfo(block.dtype).tiny
+    if k >= width:
+        bound, largest = numpy.zeros((rows, 1), block.dtype), block
+    elif bound is None:
+        ordered = numpy.partition(block, width - k, axis=-1)
+        bound, largest = ordered[:, width - k : width - k + 1], ordered[:, width - k :]
+    else:
+        largest = bound
+    has_nan = bool(numpy.isnan(largest).any())
+    bound = numpy.maximum(bound, tiny)
+    mask = ~(block < bound) if has_nan else block >= bound
+    row, column = _row_and_column(mask)
+    crowded = numpy.bincount(row, minlength=rows) > k  # several entries equal the k-th largest
     if crowded.any():
-        _thin_out(mask, block, crowded.nonzero().squeeze(-1), k)
-        places = _true_places(mask)
-    return places
+        _thin_out(mask, block, numpy.flatnonzero(crowded), k)
+        row, column = _row_and_column(mask)
+    return row, column
 
 
-def _largest(block: Tensor, k: int) -> Tensor:
-    """The k largest values of each row, in no order."""
-    if QUICK_PARTITION and block.device.type == "cpu":
-        place = block.shape[-1] - k
-        return torch.from_numpy(numpy.partition(block.numpy(), place, axis=-1)[:, place:])
-    return block.topk(k, dim=-1, sorted=False).values
+def _row_and_column(mask: Array) -> tuple[Array, Array]:
+    places = numpy.flatnonzero(mask)
+    row = places // mask.shape[-1]
+    return row, places - row * mask.shape[-1]
 
 
-def _at_least(block: Tensor, bound: Tensor) -> Tensor:
-    if block.device.type == "cpu":
-        return torch.from_numpy(block.numpy() >= bound.numpy())
-    return block >= bound
+def _thin_out(mask: Array, block: Array, rows: Array, k: int) -> None:
+    """Keep k places of these rows."""
+    kept = numpy.argpartition(block[rows], block.shape[-1] - k, axis=-1)[:, -k:]
+    thinned = numpy.zeros_like(mask[rows])
+    numpy.put_along_axis(thinned, kept, True, axis=-1)
+    mask[rows] = thinned
 
 
-def _true_places(mask: Tensor) -> Tensor:
-    if mask.device.type == "cpu":
-        return torch.from_numpy(numpy.flatnonzero(mask.numpy()))
-    return mask.view(-1).nonzero().squeeze(-1)
-
-
-def _thin_out(mask: Tensor, block: Tensor, rows: Tensor, k: int) -> None:
-    """Keep k places of the rows in which several entries equal the k-th largest."""
-    kept = block[rows].topk(k, dim=-1).indices
-    mask[rows] = torch.zeros_like(mask[rows]).scatter_(-1, kept, True)
+def _on_device(block: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    values, columns = block.topk(min(k, block.shape[-1]), dim=-1)
+    mask = torch.zeros_like(block, dtype=torch.bool).scatter_(-1, columns, ~(values < torch.finfo(block.dtype).tiny))
+    row, column = mask.nonzero(as_tuple=True)
+    return row, column
