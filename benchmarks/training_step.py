@@ -84,19 +84,24 @@ def eight_seeds(shape: Shape, runs: int) -> dict[str, object]:
 
 
 def memory(shape: Shape, name: str) -> int:
-    """Peak resident MiB that a step of one trainer adds to what it holds before, in a process of its own."""
-    here = Path(__file__).parent
+    """Peak resident MiB that training adds to what its first steps left behind, in a process of its own.
+
+    Gradients and optimiser state are there after the first steps, so this is what a step needs beside them.
+    """
     code = (
-        "import resource, sys, torch; sys.path.insert(0, sys.argv[1]); from peers import TRAINERS, Shape\n"
+        "import sys, torch; sys.path.insert(0, sys.argv[1]); from peers import TRAINERS, Shape\n"
         "shape = Shape(*map(int, sys.argv[3:])); rows = torch.randn(2 * shape.batch, shape.d_in)\n"
         "step = TRAINERS[sys.argv[2]](shape, rows)\n"
-        "before = int(open('/proc/self/statm').read().split()[1]) * 4096\n"
+        "kb = lambda key: int(next(l for l in open('/proc/self/status') if l.startswith(key)).split()[1])\n"
+        "for _ in range(2): step(rows[:shape.batch])\n"
+        "import ctypes, gc; gc.collect(); ctypes.CDLL(None).malloc_trim(0)\n"
+        "before = kb('VmRSS'); open('/proc/self/clear_refs', 'w').write('5')\n"  # the peak starts anew
         "for _ in range(3): step(rows[:shape.batch])\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)"
+        "print(kb('VmHWM') - before)"
     )
-    command = [sys.executable, "-c", code, str(here), name, *map(str, vars(shape).values())]
+    command = [sys.executable, "-c", code, str(Path(__file__).parent), name, *map(str, vars(shape).values())]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return round(int(done.stdout.strip().splitlines()[-1]) / 2**20)
+    return round(int(done.stdout.strip().splitlines()[-1]) / 1024)
 
 
 def main() -> None:
@@ -113,7 +118,7 @@ def main() -> None:
         "runs": options.runs,
         "steps": [compare(shape, options.runs) for shape in SHAPES],
         "eight_seeds": [eight_seeds(shape, options.runs) for shape in SEED_SHAPES],
-        "peak_memory_added_mib": {
+        "peak_mib_of_a_step": {
             name: {str(batch): memory(Shape(big.d_in, big.d_sae, big.k, batch), name) for batch in batches}
             for name in TRAINERS
             if name != "floor"
