@@ -70,7 +70,7 @@ def _benchmark(path: str, evidence: Evidence, confidence: float) -> Iterator[str
 
 
 def _row(measurement: RecordedMeasurement, confidence: float) -> list[Any]:
-    values = {tuple(sorted(o.seeds)): o.value for o in measurement.observations}
+    values = measurement.by_unit()
     try:
         bounds = interval(values, confidence)
         shown = f"{number(bounds.low)} to {number(bounds.high)}"
