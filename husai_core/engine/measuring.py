@@ -1,4 +1,4 @@
-"""Benchmarks run: measurements checked as they arrive, and a failure recorded as a failure."""
+"""Benchmarks run: measurements checked as they arrive, and what did not complete recorded with its reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from husai_core.benchmark import Task
 from husai_core.engine.coders import ReadyCondition
 from husai_core.engine.plan import Chosen
 from husai_core.engine.sites import Perform, ReadySite
-from husai_core.errors import EvaluationError, HusaiError, one_line
+from husai_core.errors import EvaluationError, HusaiError, Skipped, one_line
 from husai_core.evidence import Measurement, Outcome, evidence_document
 from husai_core.metric import MetricCard
 from husai_core.model import Progress
@@ -29,7 +29,10 @@ def measure(
     metrics: Sequence[Plugin],
     perform: Perform,
 ) -> tuple[bytes, Outcome]:
-    """The evidence of one benchmark at one site. What failed is written down, not cached: the next run tries again."""
+    """The evidence of one benchmark at one site. What did not complete is written down, not cached.
+
+    The next run tries it again.
+    """
     cards = {plugin.name: plugin.item.card for plugin in metrics}
     key = {
         "work": "benchmark",
@@ -49,6 +52,7 @@ def measure(
             metrics=[plugin.item for plugin in metrics],
             settings=benchmark.settings,
             progress=progress,
+            known=site.known,
         )
         found = []
         for measurement in benchmark.item.measure(task):
@@ -81,8 +85,8 @@ def measure(
     except Exception as error:
         next_step = error.next_step if isinstance(error, HusaiError) else ""
         reason = one_line(error if isinstance(error, HusaiError) else f"{type(error).__name__}: {error}")
-        failed = Outcome("failed", reason, next_step)
-        return _document(failed, []), failed
+        outcome = Outcome("skipped" if isinstance(error, Skipped) else "failed", reason, next_step)
+        return _document(outcome, []), outcome
     return (folder / DOCUMENT).read_bytes(), Outcome("completed")
 
 
