@@ -63,4 +63,7 @@ class Benchmark(ABC):
 
     @abstractmethod
     def measure(self, task: Task) -> Iterator[Measurement]:
-        """One measurement per condition, metric and setting; each observation a finite value of one unit."""
+        """One measurement per condition, metric and setting; each observation a finite value of one unit.
+
+        Raise `Skipped` where it does not apply; a library that cannot be imported is turned into that.
+        """

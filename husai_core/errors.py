@@ -50,7 +50,7 @@ class EvaluationError(HusaiError):
 
 
 class Skipped(HusaiError):
-    """A benchmark cannot be run here: the model does not know what it asks for, or a package is not installed.
+    """A benchmark does not apply here, or needs what is not there; `next_step` says what would bring it.
 
     Evidence then says `skipped` with the reason, and a policy that requires the benchmark answers `missing`.
     """

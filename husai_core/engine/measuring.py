@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from husai_core.errors import EvaluationError, HusaiError, Skipped, one_line
 from husai_core.evidence import Measurement, Outcome, evidence_document
 from husai_core.metric import MetricCard
 from husai_core.model import Progress
-from husai_core.plugins import Plugin
+from husai_core.plugins import Plugin, install_command
 from husai_core.site import Site
 
 DOCUMENT = "evidence.json"
@@ -83,11 +84,19 @@ def measure(
     try:
         folder = perform(f"{benchmark.plugin.name} at {site.planned.name}", key, work)
     except Exception as error:
-        next_step = error.next_step if isinstance(error, HusaiError) else ""
-        reason = one_line(error if isinstance(error, HusaiError) else f"{type(error).__name__}: {error}")
-        outcome = Outcome("skipped" if isinstance(error, Skipped) else "failed", reason, next_step)
+        outcome = _incomplete(error, f"benchmark {benchmark.plugin.name}")
         return _document(outcome, []), outcome
     return (folder / DOCUMENT).read_bytes(), Outcome("completed")
+
+
+def _incomplete(error: Exception, place: str) -> Outcome:
+    """Skipped, with the command that helps, where a library is missing or the benchmark says so; else failed."""
+    library = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if library and importlib.util.find_spec(library) is None:
+        error = Skipped(place, f"needs '{library}', which is not installed", install_command(library))
+    if isinstance(error, HusaiError):
+        return Outcome("skipped" if isinstance(error, Skipped) else "failed", one_line(error), error.next_step)
+    return Outcome("failed", one_line(f"{type(error).__name__}: {error}"))
 
 
 def refuse_unsound(measurement: Measurement, cards: Mapping[str, MetricCard], conditions: Mapping[str, Any]) -> None:

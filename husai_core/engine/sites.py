@@ -68,7 +68,7 @@ class _ReadyModel:
         """What the model knows of its test rows, in the order of the arrays, and of itself."""
         model, settings, seed = self.site.model.item, self.site.model.settings, self.site.model_seed
         corpus = _read_corpus(self.examined / CORPUS_FILE)
-        shape = (len(corpus.test), len(corpus.positions))
+        shape = (len(corpus.test), len(corpus.positions))  # the order in which a pass reads them
         labels = model.labels(settings, seed, corpus, corpus.test)
         for name, label in labels.items():
             if tuple(label.shape[:2]) != shape:
