@@ -2,11 +2,11 @@
 
 from husai_core.benchmark import Benchmark, Task
 from husai_core.control import Control
-from husai_core.errors import EvaluationError, ExitCode, HusaiError, InvalidEvidence, UsageError
+from husai_core.errors import EvaluationError, ExitCode, HusaiError, InvalidEvidence, Skipped, UsageError
 from husai_core.evidence import Measurement, Observation
 from husai_core.hookspecs import hookimpl
 from husai_core.metric import CoderMetric, Metric, MetricCard, PairMetric, Reconstruction, StreamMetric
-from husai_core.model import Check, Corpus, Model, Network, TrainedModel
+from husai_core.model import Check, Corpus, Known, Model, Network, TrainedModel
 from husai_core.sae import Architecture, Batch, Coder, Dims, Traits
 
 __version__ = "0.1.0"
@@ -25,6 +25,7 @@ __all__ = [
     "ExitCode",
     "HusaiError",
     "InvalidEvidence",
+    "Known",
     "Measurement",
     "Metric",
     "MetricCard",
@@ -33,6 +34,7 @@ __all__ = [
     "Observation",
     "PairMetric",
     "Reconstruction",
+    "Skipped",
     "StreamMetric",
     "Task",
     "TrainedModel",
