@@ -35,6 +35,10 @@ class Read:
 class Reader(Protocol):
     """The model under a site, as far as a benchmark may use it."""
 
+    @property
+    def predicts_next(self) -> bool:
+        """Whether the network predicts, at each position of the corpus, the token after it."""
+
     def read(self, texts: Sequence[str], limit: int, *, last: bool, progress: Progress) -> Read:
         """The activations while reading at most `limit` tokens of each document, BOS included but never read."""
 

@@ -90,6 +90,8 @@ class Model(ABC):
     requires: ClassVar[Sequence[str]] = ("torch", "transformer_lens")
     Settings: ClassVar[type]
     default_hook: ClassVar[str]
+    predicts_next: ClassVar[bool] = False
+    """Its network is a HookedTransformer that predicts, at each position of the corpus, the token after it."""
 
     def beside(self, folder: Path) -> Model:
         """This model, with the relative paths in its settings meant from `folder`, where the study file lies."""

@@ -124,6 +124,11 @@ class SiteReader:
     read_corpus: Callable[[], Corpus]
     fill: Fill
 
+    @property
+    def predicts_next(self) -> bool:
+        """Whether the network predicts, at each position of the corpus, the token after it."""
+        return bool(self.site.model.item.predicts_next)
+
     def network(self) -> Network:
         """The whole network, every layer of it."""
         network: Network = self.site.model.item.load(self.site.model.settings, self.site.model_seed, self.trained)

@@ -32,6 +32,7 @@ class LanguageModel(Model):
     """What every pretrained language model shares; a family says where its weights are and what loss it must reach."""
 
     requires = ("torch", "transformers", "transformer_lens", "safetensors")
+    predicts_next = True
 
     def __init__(self, folder: Path = Path()) -> None:
         self.folder = folder
