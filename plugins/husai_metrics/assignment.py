@@ -72,9 +72,12 @@ class _Candidates:
         found = []
         open_rows = torch.from_numpy(numpy.flatnonzero(self.bar > surplus + SLACK))
         for block in open_rows.split(BLOCK):
-            worth = self.similarities(block).cpu().numpy()
-            i, j = numpy.nonzero(worth > surplus[block.numpy(), None] + prices + SLACK)
-            found.append((block.numpy()[i], j, worth[i, j]))
+            worth = self.similarities(block)
+            offer = torch.from_numpy(surplus[block.numpy(), None] + prices).to(worth.device)
+            excess, j = (worth - offer).topk(min(PARTNERS, self.columns), dim=1)
+            i, place = numpy.nonzero(excess.cpu().numpy() > SLACK)
+            partners = j.cpu().numpy()[i, place]
+            found.append((block.numpy()[i], partners, worth.cpu().numpy()[i, partners]))
         if not any(len(worth) for _, _, worth in found):
             return False
         numbers, partners, worth = (numpy.concatenate(parts) for parts in zip(*found, strict=True))

@@ -13,12 +13,15 @@ TILE = 1024  # rows of either side that are in float64 at once: memory is TILE x
 
 def unit_rows(rows: Tensor, what: str, first_row: int = 0) -> Tensor:
     """Each row over its norm. A row without direction is refused by number: its cosine would be NaN."""
-    norms = rows.double().norm(dim=-1, keepdim=True)
+    import torch
+
+    wide = rows.to(torch.float64, copy=True)
+    norms = wide.norm(dim=-1, keepdim=True)
     bad = ~((norms > 0) & norms.isfinite()).squeeze(-1)
     if bad.any():
         row = int(bad.nonzero()[0, 0])
         raise ValueError(f"row {first_row + row} of {what} has norm {norms[row].item()}: it has no direction")
-    return rows.double() / norms
+    return wide.div_(norms)
 
 
 def refuse_directionless(rows: Tensor, what: str) -> None:
