@@ -3,8 +3,11 @@
 Up to `DENSE` columns every similarity is handed to one solver. Beyond it, a matching among each row's best partners is
 found first, and linear-programming duality then proves it best among all pairs: with a price for every column, a
 row's surplus is its match's worth less that match's price. If no pair anywhere is worth more than its row's surplus and
-its column's price together, no other matching is worth more. Pairs that break this are added and the matching is
-found anew, until none does.
+its column's price together, no other matching is worth more. Pairs that break this are added, each row's worst
+offenders first, and the matching is found anew, until none does.
+
+There is no width limit; `benchmarks/assignment.json` says what it costs. Dictionaries whose features nearly all point
+one way take longest, as they do with any exact solver: the time may grow with the cube of the width.
 """
 
 from __future__ import annotations
@@ -130,5 +133,9 @@ class _Pairs:
             settled = (raised <= prices[named] + SLACK / 100).all()
             prices[named] = raised
             if settled:
-                return matched, matched - prices[partner], prices
-        raise ArithmeticError("the prices of the matching do not settle: it is not the best among its own pairs")
+                break
+        free = numpy.delete(prices, partner)
+        if not settled or (free > SLACK).any():  # a cycle, or a path to an unused column, that gains
+            raise ArithmeticError("no prices prove the matching: it is not the best among its own pairs")
+        prices[numpy.setdiff1d(numpy.arange(self.width), partner)] = 0
+        return matched, matched - prices[partner], prices
