@@ -33,10 +33,9 @@ def test_agrees_with_principal_angles(m, n, d, rows):
 
 
 def test_order_sign_and_scale_do_not_matter(rows):
-    a, b = rows(50, 16, 1), rows(50, 16, 2)
-    changed = a[torch.randperm(50, generator=torch.Generator().manual_seed(0))] * torch.tensor([-3.0, 0.5]).repeat(25)[
-        :, None
-    ]
+    a, b = rows(50, 16, 1).double(), rows(50, 16, 2).double()
+    order = torch.randperm(50, generator=torch.Generator().manual_seed(0))
+    changed = a[order] * torch.tensor([-3.0, 0.2]).double().repeat(25).unsqueeze(1)
     assert overlap(changed, b) == pytest.approx(overlap(a, b), abs=1e-10)
     assert overlap(changed, a) == pytest.approx(1, abs=1e-10)
     assert metric.card.allows(overlap(changed, a))
