@@ -115,7 +115,7 @@ class ActivationPairMetric(Metric):
 
     @abstractmethod
     def bytes_held(self, first: int, second: int) -> int:
-        """Memory of one state for dictionaries of these widths: a benchmark decides by it how many pairs go together."""
+        """Memory of one state at these widths; a benchmark decides by it how many pairs go together."""
 
     @abstractmethod
     def update(self, state: Any, first: Tensor, second: Tensor) -> Any:

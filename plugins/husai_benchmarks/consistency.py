@@ -20,15 +20,18 @@ from husai_core import (
     hookimpl,
 )
 
-MEMORY = 2**30  # bytes that the states of activation metrics take at once; where all pairs need more, rows are read again
+MEMORY = (
+    2**30
+)  # bytes that the states of activation metrics take at once; where all pairs need more, rows are read again
 
 
 @dataclass(frozen=True)
 class ConsistencySettings:
-    """`activation_width`: the widest dictionary of which activation metrics are measured; a wider one has none.
+    """`activation_width`: the widest dictionary of which activation metrics are measured; 0 measures none.
 
-    A pair's correlations take 8 x d_sae^2 bytes, half a GiB at the default. `rows_per_slice` is how many rows are held
-    as latents of all seeds of a condition at once; results do not depend on it beyond rounding.
+    A pair's correlations take 8 x d_sae^2 bytes, half a GiB at the default; a wider dictionary is refused, never left
+    out in silence. `rows_per_slice` is how many rows are held as latents of all seeds of a condition at once; results
+    do not depend on it beyond rounding.
     """
 
     activation_width: int = 8192
@@ -50,7 +53,9 @@ class Consistency(Benchmark):
 
     name = "consistency"
     version = "2"
-    summary = "Every pair metric on all pairs of seeds of a condition, by dictionary and by activation, beside its chance."
+    summary = (
+        "Every pair metric on all pairs of seeds of a condition, by dictionary and by activation, beside its chance."
+    )
     Settings = ConsistencySettings
 
     def measure(self, task: Task) -> Iterator[Measurement]:
@@ -59,6 +64,7 @@ class Consistency(Benchmark):
             if len(coders) < 2:
                 place = f"benchmark consistency, condition {condition}"
                 raise EvaluationError(place, f"needs two seeds, has {len(coders)}", "train more seeds")
+            self._refuse_too_wide(condition, max(c.dims.d_sae for c in coders), task)
         metrics = task.metrics_of_kind(PairMetric)
         steps = len(groups) * (len(metrics) + 1)
         for number, (condition, coders) in enumerate(groups.items()):
@@ -69,6 +75,16 @@ class Consistency(Benchmark):
             task.progress((number + 1) / len(groups) - 1 / steps, f"consistency: {condition}, activations")
             yield from self._of_activations(condition, coders, task)
         task.progress(1.0, "consistency: done")
+
+    def _refuse_too_wide(self, condition: str, width: int, task: Task) -> None:
+        """Before anything is measured, because dictionaries of this width take long."""
+        allowed = task.settings.activation_width
+        metrics = task.metrics_of_kind(ActivationPairMetric)
+        if metrics and allowed and width > allowed:
+            gigabytes = max(metric.bytes_held(width, width) for metric in metrics) / 1e9
+            place = f"benchmark consistency, condition {condition}"
+            rule = f"{width} latents are more than activation_width = {allowed}: a pair would take {gigabytes:.1f} GB"
+            raise EvaluationError(place, rule, "set activation_width so wide, or to 0 for no activation metrics")
 
     def _of_dictionaries(self, metric: PairMetric, condition: str, coders: Sequence[Coder]) -> Measurement:
         import torch
@@ -84,7 +100,7 @@ class Consistency(Benchmark):
 
     def _of_activations(self, condition: str, coders: Sequence[Coder], task: Task) -> Iterator[Measurement]:
         metrics = task.metrics_of_kind(ActivationPairMetric)
-        if not metrics or max(c.dims.d_sae for c in coders) > task.settings.activation_width:
+        if not metrics or not task.settings.activation_width:
             return
         if not len(task.test_in):
             raise EvaluationError("benchmark consistency", "there are no test rows", "give the corpus some")

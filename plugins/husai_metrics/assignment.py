@@ -28,7 +28,7 @@ Similarities = Callable[["Tensor"], "Tensor"]
 
 
 def best_mean(similarities: Similarities, rows: int, columns: int) -> float:
-    """Mean similarity of the best matching, in which each of the rows, no more than there are columns, has a partner."""
+    """Mean similarity of the best matching; there are no more rows than columns, and each row has a partner."""
     import torch
 
     if columns <= DENSE:
@@ -111,7 +111,7 @@ class _Pairs:
         return self.count > before
 
     def matching(self, rows: int) -> tuple[Any, Any, Any]:
-        """The best matching among these pairs: each row's worth, its surplus, and the prices (columns) that prove it."""
+        """The best matching of these pairs: each row's worth, its surplus, and the columns' prices that prove it."""
         import numpy
         from scipy.sparse import csr_array
         from scipy.sparse.csgraph import min_weight_full_bipartite_matching

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from husai_core import Metric, MetricCard, Reconstruction, StreamMetric, hookimpl
 from husai_metrics.moments import Moments
 
+
 class ExplainedVariance(StreamMetric):
     card = MetricCard(
         name="explained_variance",

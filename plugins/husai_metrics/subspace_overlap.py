@@ -21,7 +21,7 @@ def leading(dimensions: int) -> int:
 
 
 class SubspaceOverlap(PairMetric):
-    """Where singular values tie at the cut, the leading directions are no particular ones: each tied one counts in part.
+    """Where singular values tie at the cut, no directions in particular are leading: each tied one counts in part.
 
     That is the expectation over all choices among the tied. A dictionary of orthonormal rows has no leading directions
     at all, and its overlap with anything, itself included, is chance.
@@ -58,7 +58,7 @@ class SubspaceOverlap(PairMetric):
         return bounded(float((first @ second.T).square().sum()) / leading(first.shape[-1]), low=0.0)
 
     def chance(self, features: int, dimensions: int) -> float:
-        """Directions without a preference: the expected overlap of r of d dimensions is r / d, whatever the features."""
+        """Directions without a preference: r of d dimensions overlap by r / d on average, whatever the features."""
         return leading(dimensions) / dimensions
 
 

@@ -42,7 +42,7 @@ def test_order_sign_and_scale_do_not_matter(rows):
 
 
 def test_sharing_a_span_is_seen_where_no_feature_is_shared(rows):
-    """Two dictionaries of other features in the same two of sixteen dimensions overlap wholly; in others, not at all."""
+    """Other features in the same two of sixteen dimensions overlap wholly; in other dimensions, not at all."""
     basis = torch.linalg.qr(rows(16, 16, 3)).Q
     one, same, other = rows(40, 2, 4) @ basis[:2], rows(40, 2, 5) @ basis[:2], rows(40, 2, 6) @ basis[2:4]
     assert overlap(one, same) == pytest.approx(1, abs=1e-9)
