@@ -102,7 +102,7 @@ def test_equivalence_needs_both_sides_inside(row: Any) -> None:
     assert row(SAME + to + f"margin = {widest!r}").status == "fail"
 
 
-ALIKE = 'kind = "equivalence"\nbenchmark = "consistency"\nmetric = "pwmcc"\nto = { condition = "addition.relu" }\n'
+ALIKE = 'kind = "equivalence"\nbenchmark = "consistency"\nmetric = "pwmcc"\nto = { role = "baseline" }\n'
 
 
 def relu_pairs_differ_by(draft: Any, seed_effects: dict[int, float]) -> None:
@@ -127,7 +127,7 @@ def test_not_significantly_different_is_not_the_same(draft: Any, decide: Any) ->
     seeds = sorted({s for o in draft.measurement("pwmcc")["observations"] for s in o["seeds"]})
     relu_pairs_differ_by(draft, {seed: 0.05 * (-1) ** place for place, seed in enumerate(seeds)})
     files = draft.files()
-    better = SUPERIOR.replace('{ control = "untrained" }', '{ condition = "addition.relu" }')
+    better = SUPERIOR.replace('{ control = "untrained" }', '{ role = "baseline" }')
     (superior,) = decide(files, HEAD + better).rows
     assert superior.status == "fail"
     assert superior.cells[0].interval.low < 0 < superior.cells[0].interval.high
