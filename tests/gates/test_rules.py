@@ -102,33 +102,33 @@ def test_equivalence_needs_both_sides_inside(row: Any) -> None:
     assert row(SAME + to + f"margin = {widest!r}").status == "fail"
 
 
-ALIKE = 'kind = "equivalence"\nbenchmark = "consistency"\nmetric = "pwmcc"\nto = { role = "baseline" }\n'
+ALIKE = 'kind = "equivalence"\nbenchmark = "consistency"\nmetric = "pwmcc"\nto = { control = "untrained" }\n'
 
 
-def relu_pairs_differ_by(draft: Any, seed_effects: dict[int, float]) -> None:
-    """The pairs of `addition.relu` become those of `addition.topk` plus an effect of each of their seeds."""
-    ours, theirs = (draft.measurement("pwmcc", f"addition.{name}")["observations"] for name in ("topk", "relu"))
+def untrained_pairs_differ_by(draft: Any, seed_effects: dict[int, float]) -> None:
+    """The pairs of `addition.topk.untrained` become those of `addition.topk` plus an effect of each of their seeds."""
+    conditions = ("addition.topk", "addition.topk.untrained")
+    ours, theirs = (draft.measurement("pwmcc", name)["observations"] for name in conditions)
     for one, other in zip(ours, theirs, strict=True):
         assert one["seeds"] == other["seeds"]
         other["value"] = one["value"] + sum(seed_effects[s] for s in one["seeds"])
 
 
-def test_two_trained_conditions_are_equally_consistent_only_within_the_margin(draft: Any, decide: Any) -> None:
+def test_two_conditions_are_equally_consistent_only_within_the_margin(draft: Any, decide: Any) -> None:
     seeds = {s for o in draft.measurement("pwmcc")["observations"] for s in o["seeds"]}
-    relu_pairs_differ_by(draft, {seed: 0.002 * (-1) ** place for place, seed in enumerate(sorted(seeds))})
+    untrained_pairs_differ_by(draft, {seed: 0.002 * (-1) ** place for place, seed in enumerate(sorted(seeds))})
     files = draft.files()
     (close,) = decide(files, HEAD + ALIKE + "margin = 0.02").rows
-    assert (close.status, close.cells[0].against) == ("pass", "addition.relu")
+    assert (close.status, close.cells[0].against) == ("pass", "addition.topk.untrained")
     assert decide(files, HEAD + ALIKE + "margin = 0.001").rows[0].status == "fail"
 
 
 def test_not_significantly_different_is_not_the_same(draft: Any, decide: Any) -> None:
     """Noise that hides a difference does not show that there is none: neither claim holds."""
     seeds = sorted({s for o in draft.measurement("pwmcc")["observations"] for s in o["seeds"]})
-    relu_pairs_differ_by(draft, {seed: 0.05 * (-1) ** place for place, seed in enumerate(seeds)})
+    untrained_pairs_differ_by(draft, {seed: 0.05 * (-1) ** place for place, seed in enumerate(seeds)})
     files = draft.files()
-    better = SUPERIOR.replace('{ control = "untrained" }', '{ role = "baseline" }')
-    (superior,) = decide(files, HEAD + better).rows
+    (superior,) = decide(files, HEAD + SUPERIOR).rows
     assert superior.status == "fail"
     assert superior.cells[0].interval.low < 0 < superior.cells[0].interval.high
     assert decide(files, HEAD + ALIKE + "margin = 0.02").rows[0].status == "fail"
