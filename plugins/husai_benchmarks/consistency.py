@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 from husai_core import (
@@ -45,10 +45,10 @@ class ConsistencySettings:
 
 
 class Consistency(Benchmark):
-    """Chance of a pair metric is its closed form; that of an activation metric is measured.
+    """The chance level of a pair metric is its closed form; the floor of an activation metric is measured.
 
-    It is the metric of the first pair of seeds when the second coder sees the rows in another order, so that all the
-    latents keep their own activations and only what they share on a row is lost.
+    That is the measurement with the setting `rows = "shuffled"`: the second coder of each pair sees the rows in another
+    order, so that all latents keep their own activations and only what they share on a row is lost.
     """
 
     name = "consistency"
@@ -106,17 +106,17 @@ class Consistency(Benchmark):
             raise EvaluationError("benchmark consistency", "there are no test rows", "give the corpus some")
         pairs = list(combinations(range(len(coders)), 2))
         wanted = [_Wanted(m, *pair) for m in metrics for pair in pairs]
-        wanted += [_Wanted(m, *pairs[0], shuffled=True) for m in metrics]
+        wanted += [_Wanted(m, *pair, shuffled=True) for m in metrics for pair in pairs]
         values: dict[_Wanted, float] = {}
         for together in _in_memory(wanted, coders):
             values |= _values(together, coders, task)
-        for metric in metrics:
+        for metric, shuffled in product(metrics, (False, True)):
             observations = tuple(
-                _observation(metric.name, condition, (coders[i].seed, coders[j].seed), values[_Wanted(metric, i, j)])
+                _observation(metric.name, condition, (coders[i].seed, coders[j].seed), value)
                 for i, j in pairs
+                for value in [values[_Wanted(metric, i, j, shuffled)]]
             )
-            chance = values[_Wanted(metric, *pairs[0], shuffled=True)]
-            yield Measurement(metric.name, condition, observations, chance=chance)
+            yield Measurement(metric.name, condition, observations, {"rows": "shuffled"} if shuffled else {})
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ class Sums:
 
 
 class ActivationMCC(ActivationPairMetric):
+    """Decoders are not looked at: a control that changes nothing else, `random_decoder`, scores what its base does."""
+
     card = MetricCard(
         name="activation_mcc",
         version="1",
