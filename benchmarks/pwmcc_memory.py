@@ -5,7 +5,8 @@
 Every implementation runs in a process of its own, on one thread, with all ten dictionaries held in float32; its peak is
 the kernel's high-water mark of that process (VmHWM), interpreter, torch and dictionaries included. Pairs follow one
 another and leave nothing behind but what the allocator keeps; `--pairs` says how many are really measured, and nine
-already touch all ten dictionaries. The plain one normalises both dictionaries and takes the maxima of the whole matrix of cosines.
+already touch all ten dictionaries. The plain one normalises both dictionaries and takes the maxima of the whole matrix
+of cosines.
 """
 
 from __future__ import annotations
