@@ -118,7 +118,7 @@ class Model(ABC):
     def examine(self, network: Any, corpus: Corpus, settings: Any, seed: int) -> Sequence[Check]:
         """Evidence that the network computes what it claims to; the run stops when one does not hold."""
 
-    def labels(self, settings: Any, seed: int, corpus: Corpus, rows: Tensor) -> Mapping[str, Tensor]:
+    def labels(self, settings: Any, seed: int, folder: Path, corpus: Corpus, rows: Tensor) -> Mapping[str, Tensor]:
         """What is known of these rows of the corpus, by name, each (len(rows), positions, ...)."""
         return {}
 

@@ -69,7 +69,7 @@ class _ReadyModel:
         model, settings, seed = self.site.model.item, self.site.model.settings, self.site.model_seed
         corpus = _read_corpus(self.examined / CORPUS_FILE)
         shape = (len(corpus.test), len(corpus.positions))  # the order in which a pass reads them
-        labels = model.labels(settings, seed, corpus, corpus.test)
+        labels = model.labels(settings, seed, self.trained, corpus, corpus.test)
         for name, label in labels.items():
             if tuple(label.shape[:2]) != shape:
                 rule = f"has shape {tuple(label.shape)} for {shape[0]} rows at {shape[1]} positions"
