@@ -174,7 +174,8 @@ def _write_corpus(corpus: Corpus, path: Path) -> None:
 
     positions = torch.tensor(corpus.positions)
     parts = {"tokens": corpus.tokens, "positions": positions, "train": corpus.train, "test": corpus.test}
-    save_file({name: part.contiguous() for name, part in parts.items()}, path)
+    # Train and test may be views of one tensor, which safetensors refuses.
+    save_file({name: part.contiguous().clone() for name, part in parts.items()}, path)
 
 
 def _read_corpus(path: Path) -> Corpus:

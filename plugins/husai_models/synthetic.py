@@ -51,7 +51,7 @@ class SyntheticSettings:
     correlation: float = 0.0
     correlation_rank: int = 4
     orthogonal_steps: int = 0
-    bias: float = 0.0
+    bias: float = 1.0  # without one, a row on which nothing fires is zero and has no direction
 
     def __post_init__(self) -> None:
         least = {"features": 2, "width": 1, "rows": 2, "roots": 0, "children": 2, "depth": 1, "correlation_rank": 1}
