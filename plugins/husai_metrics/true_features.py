@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from husai_core import Metric, MetricCard, hookimpl
 from husai_core.metric import Direction
 
-
 SHUFFLED = '; with rows = "shuffled": what is expected where the rows of the features are shuffled'
 
 
