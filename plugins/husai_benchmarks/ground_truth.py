@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from husai_benchmarks.true_features import (
-    Detection,
-    chance_of_directions,
     cosines,
     detect,
     directions,
+    random_directions,
 )
 from husai_core import Benchmark, Coder, EvaluationError, Measurement, Observation, Skipped, Task, hookimpl
 
@@ -19,19 +18,22 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+Key = tuple[Any, ...]  # a metric, then the names and values of its setting
+
+
 @dataclass(frozen=True)
 class GroundTruthSettings:
     """A feature counts as recovered where a latent's |cosine| to it is at least `recovered_at`.
 
-    `chance_draws` random dictionaries give the chance of what depends on directions alone.
+    `draws` random dictionaries for each seed are the floor of what depends on directions alone.
     """
 
     recovered_at: float = 0.9
     rows_per_slice: int = 4096
-    chance_draws: int = 16
+    draws: int = 16
 
     def __post_init__(self) -> None:
-        for name in ("rows_per_slice", "chance_draws"):
+        for name in ("rows_per_slice", "draws"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not 0 < self.recovered_at <= 1:
@@ -40,30 +42,19 @@ class GroundTruthSettings:
 
 class GroundTruth(Benchmark):
     name = "ground_truth"
-    summary = "Recovery, detection and uniqueness of the true features of a model that knows them, beside chance."
+    summary = "Recovery, detection and uniqueness of the true features of a model that knows them, beside their floors."
     requires = ("torch", "scipy")
     Settings = GroundTruthSettings
 
     def measure(self, task: Task) -> Iterator[Measurement]:
         features, truth = task.table("features"), task.label("features")
         self._refuse(task, features)
-        chances: dict[int, dict[str, float]] = {}
         for number, (condition, coders) in enumerate(task.conditions.items()):
             task.progress(number / len(task.conditions), f"ground_truth: {condition}")
-            width = coders[0].dims.d_sae
-            if width not in chances:
-                draws, least = task.settings.chance_draws, task.settings.recovered_at
-                chances[width] = chance_of_directions(width, features, least, draws)
             found = {coder.seed: self._of(coder, features, truth, task) for coder in coders}
-            for metric, chance in chances[width].items():
-                values = {seed: alone[metric] for seed, (alone, _) in found.items()}
-                setting = {"cosine": task.settings.recovered_at} if metric == "feature_recovery" else {}
-                yield _measurement(metric, condition, values, setting, chance)
-            for metric in next(iter(found.values()))[1].scores():
-                scores = {seed: seen.scores()[metric] for seed, (_, seen) in found.items()}
-                yield _measurement(metric, condition, scores, {})
-                floor = {seed: seen.shuffled()[metric] for seed, (_, seen) in found.items()}
-                yield _measurement(metric, condition, floor, {"rows": "shuffled"})
+            for key in next(iter(found.values())):
+                observations = tuple(Observation((seed,), values[key]) for seed, values in found.items())
+                yield Measurement(key[0], condition, observations, dict(key[1:]))
         task.progress(1.0, "ground_truth: done")
 
     def _refuse(self, task: Task, features: Tensor) -> None:
@@ -74,24 +65,24 @@ class GroundTruth(Benchmark):
             rule = f"true features are {features.shape[1]} wide, what dictionaries write {task.test_out.shape[1]}"
             raise Skipped(place, rule, "measure at the hook point where the features live")
 
-    def _of(self, coder: Coder, features: Tensor, truth: Tensor, task: Task) -> tuple[dict[str, float], Detection]:
-        """What its directions say, and what it detects."""
+    def _of(self, coder: Coder, features: Tensor, truth: Tensor, task: Task) -> dict[Key, float]:
+        """What its directions say and what it detects, each followed by its floor."""
         import torch
 
-        size = task.settings.rows_per_slice
+        size, least, draws = task.settings.rows_per_slice, task.settings.recovered_at, task.settings.draws
         with torch.no_grad():
             close = cosines(coder.dictionary(), features)
             slices = zip(task.test_in.split(size), truth.split(size), strict=True)
-            return directions(close, task.settings.recovered_at), detect(
-                ((coder.encode(x), known) for x, known in slices), close.argmax(1)
-            )
+            seen = detect(((coder.encode(x), known) for x, known in slices), close.argmax(1))
+        random = random_directions(len(close), features, least, draws, coder.seed)
+        found = _at(directions(close, least), least) | _at(random, least, ("directions", "random"))
+        return found | _at(seen.scores(), least) | _at(seen.shuffled(), least, ("rows", "shuffled"))
 
 
-def _measurement(
-    metric: str, condition: str, values: Mapping[int, float], setting: Mapping[str, Any], chance: float | None = None
-) -> Measurement:
-    observations = tuple(Observation((seed,), value) for seed, value in values.items())
-    return Measurement(metric, condition, observations, setting, chance)
+def _at(values: Mapping[str, float], least: float, *setting: tuple[str, Any]) -> dict[Key, float]:
+    """Values by metric and setting; only recovery has one of its own."""
+    own = {"feature_recovery": (("cosine", least),)}
+    return {(metric, *own.get(metric, ()), *setting): value for metric, value in values.items()}
 
 
 @hookimpl

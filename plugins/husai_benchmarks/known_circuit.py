@@ -17,7 +17,7 @@ NUMBERS = ("a", "b", "sum")  # of which the model labels every row
 
 @dataclass(frozen=True)
 class KnownCircuitSettings:
-    """How many frequencies may explain vectors: a trained model uses about five. `shuffles` of rows give chance."""
+    """How many frequencies may explain vectors: a trained model uses about five. `shuffles` of rows give the floor."""
 
     frequencies: int = 5
     shuffles: int = 16
@@ -39,7 +39,7 @@ class _Seen:
 
 class KnownCircuit(Benchmark):
     name = "known_circuit"
-    summary = "Share of variance that frequencies of a, b and a + b explain: of model, latents and output, with chance."
+    summary = "Share of variance that frequencies of a, b and a + b explain: of model, latents and output, with floors."
     Settings = KnownCircuitSettings
 
     def measure(self, task: Task) -> Iterator[Measurement]:
@@ -54,20 +54,20 @@ class KnownCircuit(Benchmark):
         in_model |= {("activations", n): self._best(task.test_in, basis, task) for n, basis in bases.items()}
         for position, (condition, coders) in enumerate(task.conditions.items()):
             task.progress(position / len(task.conditions), f"known_circuit: {condition}")
-            for (of, by), (value, chance) in in_model.items():
-                same = tuple(Observation((coder.seed,), value) for coder in coders)
-                yield Measurement("fourier_model", condition, same, {"of": of, "by": by}, chance)
             seen = {coder.seed: self._of(coder, bases, condition, task) for coder in coders}
-            for number in NUMBERS:
-                for rows, setting in enumerate(({"by": number}, {"by": number, "rows": "shuffled"})):
-                    latents = tuple(Observation((seed,), one.latents[number][rows]) for seed, one in seen.items())
-                    yield Measurement("fourier_latents", condition, latents, setting)
-                    output = tuple(Observation((seed,), one.output[number][rows]) for seed, one in seen.items())
-                    yield Measurement("fourier_output", condition, output, setting)
+            for rows, floor in enumerate(({}, {"rows": "shuffled"})):
+                for (of, by), values in in_model.items():
+                    same = tuple(Observation((seed,), values[rows]) for seed in seen)
+                    yield Measurement("fourier_model", condition, same, {"of": of, "by": by, **floor})
+                for by in NUMBERS:
+                    latents = tuple(Observation((seed,), one.latents[by][rows]) for seed, one in seen.items())
+                    yield Measurement("fourier_latents", condition, latents, {"by": by, **floor})
+                    output = tuple(Observation((seed,), one.output[by][rows]) for seed, one in seen.items())
+                    yield Measurement("fourier_output", condition, output, {"by": by, **floor})
         task.progress(1.0, "known_circuit: done")
 
     def _best(self, values: Tensor, basis: Tensor, task: Task) -> tuple[float, float]:
-        """The share of the best few frequencies, and its chance."""
+        """The share of the best few frequencies, and its mean over shuffles of the rows."""
         few = task.settings.frequencies
         return best_share(values, basis, few), chance_of_best(values, basis, few, task.settings.shuffles)
 

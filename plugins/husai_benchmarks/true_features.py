@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,13 +35,14 @@ def directions(close: Tensor, recovered_at: float) -> dict[str, float]:
     }
 
 
-def chance_of_directions(latents: int, features: Tensor, recovered_at: float, draws: int) -> dict[str, float]:
-    """The mean of `directions` over dictionaries of independent random directions; the same in every call."""
+def random_directions(latents: int, features: Tensor, recovered_at: float, draws: int, seed: int) -> dict[str, float]:
+    """The mean of `directions` over dictionaries of independent random directions, a pure function of the seed."""
     import torch
 
-    generator = torch.Generator().manual_seed(0)
-    drawn = (torch.randn(latents, features.shape[1], generator=generator) for _ in range(draws))
-    return mean_of(directions(cosines(one, features), recovered_at) for one in drawn)
+    generator = torch.Generator().manual_seed(seed)
+    shape = (latents, features.shape[1])
+    found = [directions(cosines(torch.randn(shape, generator=generator), features), recovered_at) for _ in range(draws)]
+    return {name: sum(one[name] for one in found) / draws for name in found[0]}
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,3 @@ def detect(slices: Iterable[tuple[Tensor, Tensor]], matched: Tensor) -> Detectio
         counts[2] += (fires & due).sum(0)
     latent, feature, both = counts.double()
     return Detection(rows, latent, feature, both)
-
-
-def mean_of(found: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each name."""
-    tables = list(found)
-    return {name: sum(table[name] for table in tables) / len(tables) for name in tables[0]}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from husai_core import Metric, MetricCard, hookimpl
 from husai_core.metric import Direction
 
+RANDOM = '; with directions = "random": the mean over random directions in the place of the dictionary'
 SHUFFLED = '; with rows = "shuffled": what is expected where the rows of the features are shuffled'
 
 
@@ -20,7 +21,7 @@ class FeatureMCC(Metric):
         "absolute cosine",
         "higher",
         "mean |cosine| of decoder directions and true features under the one-to-one assignment that makes it largest, "
-        "over the smaller of both sets",
+        "over the smaller of both sets" + RANDOM,
     )
 
 
@@ -29,7 +30,7 @@ class FeatureRecovery(Metric):
         "feature_recovery",
         "share of features",
         "higher",
-        "share of true features to which the |cosine| of some decoder direction is at least `cosine`",
+        "share of true features to which the |cosine| of some decoder direction is at least `cosine`" + RANDOM,
         continuous=False,
     )
 
@@ -70,7 +71,7 @@ class FeatureUniqueness(Metric):
         "share of latents",
         "higher",
         "number of different true features that are some latent's best match, over the number of latents: "
-        "at most features / latents",
+        "at most features / latents" + RANDOM,
         continuous=False,
     )
 

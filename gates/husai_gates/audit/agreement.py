@@ -37,21 +37,18 @@ def check_cards(evidence: Mapping[str, Evidence]) -> Iterator[Finding]:
 
 
 def check_chance(evidence: Mapping[str, Evidence], conditions: Mapping[str, Condition]) -> Iterator[Finding]:
-    """Two chance levels of one metric for dictionaries of one size at one site: chance knows no condition."""
+    """Two chance levels of one metric for dictionaries of one size: chance knows no condition."""
     seen: dict[Key, tuple[float, str]] = {}
-    for path, place, document, measurement in _measurements(evidence):
+    for path, place, _, measurement in _measurements(evidence):
         condition = conditions.get(measurement.condition)
         if measurement.chance is None or condition is None:
             continue
         dims, card = condition.subjects[0].dims, measurement.card
-        size = (dims["d_sae"], dims["d_out"])
-        key = (card.name, card.version, setting_key(measurement.setting), document.site, *size)
+        key = (card.name, card.version, setting_key(measurement.setting), dims["d_sae"], dims["d_out"])
         first, where = seen.setdefault(key, (measurement.chance, f"{path} {place}"))
         if first != measurement.chance:
             rule = f"chance is {measurement.chance} here and {first} at {where}"
-            yield Finding(
-                "EV-CHANCE", path, f"{place}.chance", rule, "chance depends on the site and the dimensions alone"
-            )
+            yield Finding("EV-CHANCE", path, f"{place}.chance", rule, "chance depends on the dimensions alone")
 
 
 def _measurements(evidence: Mapping[str, Evidence]) -> Iterator[tuple[str, str, Evidence, RecordedMeasurement]]:

@@ -1,4 +1,4 @@
-"""Ground truth: an oracle scores 1, a random dictionary its chance, and SAELens counts the same."""
+"""Ground truth: an oracle scores 1, a random dictionary its floor, and SAELens counts the same."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def task(truth):
     directions, active = truth
     known, heard = Known({"features": active}, {"features": directions}), []
     x = active @ directions
-    settings = GroundTruthSettings(chance_draws=200)
+    settings = GroundTruthSettings(draws=2)
     yield Task(
         Site("s", "m", "h", "h"), {}, x, x, [], settings, lambda fraction, note: heard.append(fraction), lambda: known
     )
@@ -56,12 +56,12 @@ def unit(drawn: torch.Tensor) -> torch.Tensor:
 def _measured(task: Task, *coders: Coder):
     found = list(GroundTruth().measure(replace(task, conditions={"one": coders})))
     assert {m.metric for m in found} == NAMES
-    return {m.metric: m for m in found if "rows" not in m.setting}
+    return {m.metric: m for m in found if not m.setting.keys() & {"rows", "directions"}}
 
 
-def _shuffled(task: Task, *coders: Coder):
-    found = GroundTruth().measure(replace(task, conditions={"one": coders}))
-    return {m.metric: m.observations[0].value for m in found if m.setting == {"rows": "shuffled"}}
+def _floors(task: Task, coder: Coder, **setting: str):
+    found = GroundTruth().measure(replace(task, conditions={"one": [coder]}))
+    return {m.metric: m.observations[0].value for m in found if m.setting.items() >= setting.items()}
 
 
 def test_the_module_offers_it():
@@ -75,25 +75,31 @@ def test_an_oracle_scores_one_however_its_latents_are_ordered_and_scaled(task, t
     for metric, measurement in found.items():
         assert [o.seeds for o in measurement.observations] == [(4,), (2,)]
         assert [o.value for o in measurement.observations] == [pytest.approx(1)] * 2, metric
-        assert measurement.chance is None or measurement.chance < 0.75, metric
     assert found["feature_recovery"].setting == {"cosine": 0.9}
+    floors = _floors(task, dictionary(directions), directions="random") | _floors(
+        task, dictionary(directions), rows="shuffled"
+    )
+    assert floors.keys() == NAMES
+    assert all(floor < 0.9 for floor in floors.values())
 
 
-def test_random_dictionaries_score_their_chance(task, rows):
+def test_random_dictionaries_score_their_floor(task, rows):
     coders = [dictionary(unit(rows(FEATURES, WIDTH, 100 + seed)), seed) for seed in range(40)]
     found = _measured(task, *coders)
+    many = replace(task, settings=GroundTruthSettings(draws=200))
+    floors = _floors(many, coders[0], directions="random")
     for metric in ("feature_mcc", "feature_recovery", "feature_uniqueness"):
         measurement = found[metric]
         values = [o.value for o in measurement.observations]
-        assert sum(values) / len(values) == pytest.approx(measurement.chance, abs=0.05), metric
+        assert sum(values) / len(values) == pytest.approx(floors[metric], abs=0.05), metric
 
 
-def test_detectors_on_shuffled_rows_score_their_chance(task, truth):
+def test_detectors_on_shuffled_rows_score_their_floor(task, truth):
     directions, active = truth
     order = torch.randperm(ROWS, generator=torch.Generator().manual_seed(0))
     shuffled = Known({"features": active[order]}, {"features": directions})
     found = _measured(replace(task, known=lambda: shuffled), dictionary(directions))
-    floor = _shuffled(task, dictionary(directions))
+    floor = _floors(task, dictionary(directions), rows="shuffled")
     assert floor.keys() == {"feature_precision", "feature_recall", "feature_f1"}
     for metric, value in floor.items():
         assert found[metric].observations[0].value == pytest.approx(value, abs=0.03)
@@ -132,7 +138,7 @@ def test_each_defect_lowers_what_it_should(task, truth):
 def test_slices_do_not_matter(task, rows):
     coder = dictionary(unit(rows(6, WIDTH, 4)))
     whole = _measured(task, coder)
-    sliced = _measured(replace(task, settings=GroundTruthSettings(chance_draws=200, rows_per_slice=7)), coder)
+    sliced = _measured(replace(task, settings=GroundTruthSettings(draws=2, rows_per_slice=7)), coder)
     assert sliced == whole
 
 
@@ -152,7 +158,7 @@ def test_what_cannot_be_measured_is_refused_or_skipped(task, truth):
         _measured(replace(task, test_out=torch.zeros(ROWS, 5)), silent)
     with pytest.raises(EvaluationError, match="no test rows"):
         _measured(replace(task, test_in=torch.zeros(0, WIDTH)), silent)
-    for wrong in ({"rows_per_slice": 0}, {"chance_draws": 0}, {"recovered_at": 0.0}, {"recovered_at": 1.1}):
+    for wrong in ({"rows_per_slice": 0}, {"draws": 0}, {"recovered_at": 0.0}, {"recovered_at": 1.1}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             GroundTruthSettings(**wrong)
 
@@ -187,7 +193,7 @@ name = "plain"
 model = "synthetic"
 settings = { features = 48, width = 32, rows = 2000 }
 
-[training]"""  # another site has another chance for dictionaries of the same size
+[training]"""  # another site has other floors for dictionaries of the same size
     for old, new in smaller.items():
         assert old in study
         study = study.replace(old, new)

@@ -67,10 +67,10 @@ def test_a_planted_circuit_is_found_where_it_is_and_nowhere_else(task):
     assert values["fourier_latents", "planted", "sum"] == pytest.approx(1)
     assert values["fourier_latents", "planted", "b"] == pytest.approx(0, abs=1e-9)
     assert values["fourier_output", "planted", "sum"] == pytest.approx(2 / 5)
-    assert len(values) == 4 + 2 * (3 + 3)
-    for (metric, *_), measurement in found.items():
+    assert len(values) == 2 * (4 + 3 + 3)
+    for measurement in found.values():
         assert [o.seeds for o in measurement.observations] == [(1,), (2,)]
-        assert measurement.chance is None if metric != "fourier_model" else 0 < measurement.chance < 0.8
+    assert 2 / 5 < values["fourier_model", "planted", "embedding", "number", "shuffled"] < 0.9
     assert 0 < values["fourier_latents", "planted", "sum", "shuffled"] < 0.1
 
 
@@ -90,7 +90,6 @@ def test_slices_do_not_matter(task):
     sliced = _measured(replace(task, settings=KnownCircuitSettings(frequencies=2, rows_per_slice=7)))
     for key, measurement in whole.items():
         assert sliced[key].observations[0].value == pytest.approx(measurement.observations[0].value)
-        assert sliced[key].chance == measurement.chance
 
 
 def test_the_model_is_the_same_for_every_dictionary_and_latents_are_not(task, coder_of):
