@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from husai_core import strict_json
 from husai_core.engine import activations
 from husai_core.engine.plan import PlannedSite
+from husai_core.engine.reading import Fill, SiteReader
 from husai_core.engine.store import Hooks, Pass, Stored, file_digest
 from husai_core.errors import EvaluationError
 from husai_core.evidence import DataSource
@@ -43,6 +44,7 @@ class ReadySite:
     test_sources: tuple[DataSource, ...]
     arrays: tuple[Mapping[str, Stored], ...]  # what is read; then what is to be written, where that differs
     known: Callable[[], Known]  # what the model knows of the test rows and of itself
+    reader: SiteReader
 
     def rows(self, split: str, *, target: bool = False) -> Tensor:
         return activations.load(self.arrays[-1 if target else 0][split].path)
@@ -63,6 +65,11 @@ class _ReadyModel:
         network = _load(self.site, self.trained, layers)
         activations.refuse_unknown_hooks(network, hooks, place)
         return activations.NetworkPass(network, _read_corpus(self.examined / CORPUS_FILE), hooks)
+
+    def reader(self, site: PlannedSite, fill: Fill) -> SiteReader:
+        """What benchmarks at one of the sites may ask of it."""
+        depends_on = {name: value for name, value in self.depends_on.items() if name != "corpus"}
+        return SiteReader(site, self.trained, depends_on, lambda: _read_corpus(self.examined / CORPUS_FILE), fill)
 
     def known(self) -> Known:
         """What the model knows of its test rows, in the order of the arrays, and of itself."""
@@ -85,23 +92,23 @@ def model_key(site: PlannedSite) -> bytes:
     return strict_json.encode({"model": site.model.describe(), "seed": site.model_seed})
 
 
-def prepare_sites(planned: Sequence[PlannedSite], perform: Perform, capture: Capture) -> list[ReadySite]:
+def prepare_sites(planned: Sequence[PlannedSite], perform: Perform, capture: Capture, fill: Fill) -> list[ReadySite]:
     """Every site, in order; those that share a model share one pass over its corpus."""
     groups: dict[bytes, list[PlannedSite]] = {}
     for site in planned:
         groups.setdefault(model_key(site), []).append(site)
-    ready = {r.planned.name: r for group in groups.values() for r in _prepare_group(group, perform, capture)}
+    ready = {r.planned.name: r for group in groups.values() for r in _prepare_group(group, perform, capture, fill)}
     return [ready[site.name] for site in planned]
 
 
-def _prepare_group(group: Sequence[PlannedSite], perform: Perform, capture: Capture) -> list[ReadySite]:
+def _prepare_group(group: Sequence[PlannedSite], perform: Perform, capture: Capture, fill: Fill) -> list[ReadySite]:
     model = _prepare_model(group[0], perform)
     sides = {site.name: _sides(site) for site in group}
     wanted = {hooks: {"work": "array", **model.depends_on, "hooks": list(hooks)} for s in sides.values() for hooks in s}
     names = ", ".join(site.name for site in group)
     points = sorted({hook for hooks in wanted for hook in hooks})
     arrays = capture(f"activations {names}", wanted, lambda: model.begin(points, f"site {names}"))
-    return [_describe(site, model, [arrays[hooks] for hooks in sides[site.name]]) for site in group]
+    return [_describe(site, model, [arrays[hooks] for hooks in sides[site.name]], fill) for site in group]
 
 
 def _sides(site: PlannedSite) -> list[Hooks]:
@@ -125,7 +132,7 @@ def _prepare_model(site: PlannedSite, perform: Perform) -> _ReadyModel:
     return _ReadyModel(site, trained, examined, {**model_depends, "weights": weights, "corpus": corpus})
 
 
-def _describe(site: PlannedSite, model: _ReadyModel, arrays: Sequence[Mapping[str, Stored]]) -> ReadySite:
+def _describe(site: PlannedSite, model: _ReadyModel, arrays: Sequence[Mapping[str, Stored]], fill: Fill) -> ReadySite:
     found = activations.sources(site.name, arrays)
     inputs = dict(site.model.item.inputs(site.model.settings))
     document = strict_json.encode(
@@ -146,7 +153,8 @@ def _describe(site: PlannedSite, model: _ReadyModel, arrays: Sequence[Mapping[st
     )
     key = {"work": "activations", "of": dict(model.depends_on), "hooks": [list(hooks) for hooks in _sides(site)]}
     test = tuple(activations.data_of("test", found))
-    return ReadySite(site, document, strict_json.digest(document), key, test, tuple(arrays), cache(model.known))
+    digest, known, reader = strict_json.digest(document), cache(model.known), model.reader(site, fill)
+    return ReadySite(site, document, digest, key, test, tuple(arrays), known, reader)
 
 
 def _examine(site: PlannedSite, trained: Path, folder: Path) -> None:

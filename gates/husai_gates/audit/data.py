@@ -19,6 +19,7 @@ def check_site_data(sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]
 def check_data(path: str, document: Mapping[str, Any], sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     """Evidence on rows that its site does not describe so, or that its dictionaries were trained on."""
     yield from _check_names(path, document["data"])
+    yield from _check_names(path, document.get("texts", ()), "texts")
     name = document["site"]["name"]
     described = sites[name]["data"] if name in sites else document["data"]  # an unsound site was reported by then
     for index, source in enumerate(document["data"]):
@@ -47,10 +48,10 @@ def _is_train(name: str, site: str) -> bool:
     return "train" in name.removeprefix(f"{site}.").split(".")
 
 
-def _check_names(path: str, data: Sequence[Source]) -> Iterator[Finding]:
+def _check_names(path: str, data: Sequence[Source], key: str = "data") -> Iterator[Finding]:
     seen: set[str] = set()
     for index, source in enumerate(data):
         if source["name"] in seen:
             rule = f"the name '{source['name']}' stands twice"
-            yield Finding("EV-DATA", path, f"$.data[{index}].name", rule, "name every set of rows once")
+            yield Finding("EV-DATA", path, f"$.{key}[{index}].name", rule, "name every set once")
         seen.add(source["name"])
