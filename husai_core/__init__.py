@@ -1,7 +1,7 @@
 """HUSAI: decides whether a sparse autoencoder may be released, in a way a stranger can check."""
 
 from husai_core.benchmark import Benchmark, Task
-from husai_core.control import Control
+from husai_core.control import AnyControl, Control, FittedControl, TrainedControl
 from husai_core.errors import EvaluationError, ExitCode, HusaiError, InvalidEvidence, UsageError
 from husai_core.evidence import Measurement, Observation
 from husai_core.hookspecs import hookimpl
@@ -12,6 +12,7 @@ from husai_core.sae import Architecture, Batch, Coder, Dims, Traits
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnyControl",
     "Architecture",
     "Batch",
     "Benchmark",
@@ -23,6 +24,7 @@ __all__ = [
     "Dims",
     "EvaluationError",
     "ExitCode",
+    "FittedControl",
     "HusaiError",
     "InvalidEvidence",
     "Measurement",
@@ -35,6 +37,7 @@ __all__ = [
     "Reconstruction",
     "StreamMetric",
     "Task",
+    "TrainedControl",
     "TrainedModel",
     "Traits",
     "UsageError",

@@ -18,7 +18,12 @@ class ControlOf:
 
     name: str
     of: str
-    made_by: Mapping[str, Any]  # version, distribution, source and settings of the control's plugin
+    made_by: Mapping[str, Any]  # version, distribution, source and settings of the control's plugin; `deterministic`
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether every seed has the very same control, so that all of them are one unit."""
+        return bool(self.made_by.get("deterministic"))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ControlOf:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from husai_core import interchange, strict_json
-from husai_core.engine import trainer
+from husai_core.control import FittedControl, TrainedControl
+from husai_core.engine import activations, trainer
 from husai_core.engine.plan import Chosen, PlannedCheckpoint, PlannedCondition, recipe_table
 from husai_core.engine.sites import Perform, ReadySite
 from husai_core.errors import EvaluationError, UsageError
@@ -18,6 +20,11 @@ from husai_core.sae import Architecture, Coder, Dims
 from husai_core.site import hooks_of
 from husai_core.study import Recipe
 from husai_core.subject import ControlOf, Subject
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from husai_core.sae import Params
 
 
 @dataclass(frozen=True)
@@ -133,31 +140,42 @@ def _refuse_other_width(condition: PlannedCondition, site: ReadySite, dims: Dims
 
 
 def make_control(
-    control: Chosen, base: ReadyCondition, condition: PlannedCondition, site: ReadySite, perform: Perform
+    control: Chosen,
+    base: ReadyCondition,
+    condition: PlannedCondition,
+    site: ReadySite,
+    perform: Perform,
+    unfinished: Callable[[Any], Path],
 ) -> ReadyCondition:
     """The control of every seed of a condition."""
     name = f"{base.name}.{control.plugin.name}"
-    key = {"work": "control", "base": dict(base.key), "control": control.describe()}
+    key = {
+        "work": "control",
+        "name": name,  # the stream of every seed is derived from it
+        "activations": dict(site.key),
+        "base": dict(base.key),
+        "control": control.describe(),
+    }
+    made_from = _new_rows(control, site, perform) if isinstance(control.item, TrainedControl) else None
 
     def work(folder: Path, progress: Progress) -> None:
-        import torch
-
         rows = site.rows("train")
+        if made_from:
+            made = _train_again(base, condition, made_from, progress, unfinished(key))
+        else:
+            made = _make(control, base, name, rows)
         for coder in base.coders:
-            generator = torch.Generator().manual_seed(_derived_seed(name, coder.seed))
-            params = control.item.make(coder, control.settings, generator)
-            params = {name: value.clone() for name, value in params.items()}  # the base may share its tensors
+            params = made[coder.seed]
             if condition.recipe:  # a pretrained base keeps the threshold that it came with, and so does its control
                 trainer.calibrate(coder.architecture, coder.settings, params, rows, condition.recipe)
-            made = Coder(coder.architecture, coder.settings, coder.dims, coder.seed, params, coder.initial)
-            _write(made, site, folder / f"s{coder.seed}")
+            _write(dataclasses.replace(coder, params=params), site, folder / f"s{coder.seed}")
+        unfinished(key).unlink(missing_ok=True)
 
     folder = perform(f"control {name}", key, work)
-    coders = tuple(
-        Coder(c.architecture, c.settings, c.dims, c.seed, _read(c.architecture, folder / f"s{c.seed}"), c.initial)
-        for c in base.coders
-    )
+    coders = tuple(dataclasses.replace(c, params=_read(c.architecture, folder / f"s{c.seed}")) for c in base.coders)
     made_by = {key: value for key, value in control.describe().items() if key != "name"}
+    if control.item.deterministic:
+        made_by["deterministic"] = True
     made_of = ControlOf(control.plugin.name, base.name, made_by)
     sources = dict(zip((c.seed for c in base.coders), condition.checkpoints, strict=False))
     return ReadyCondition(
@@ -170,6 +188,65 @@ def make_control(
         ),
         folder,
     )
+
+
+def _make(control: Chosen, base: ReadyCondition, name: str, rows: Tensor) -> dict[int, Params]:
+    """What the plugin makes of every coder; a deterministic control is made once."""
+    if not control.item.deterministic:
+        return {coder.seed: _make_one(control, coder, name, rows) for coder in base.coders}
+    one = _make_one(control, base.coders[0], name, rows)
+    return {coder.seed: {name: value.clone() for name, value in one.items()} for coder in base.coders}
+
+
+def _make_one(control: Chosen, coder: Coder, name: str, rows: Tensor) -> Params:
+    """What the plugin makes of one coder."""
+    import torch
+
+    generator = torch.Generator().manual_seed(_derived_seed(name, coder.seed))
+    if isinstance(control.item, FittedControl):
+        params = control.item.fit(coder, rows, control.settings, generator)
+    else:
+        params = control.item.make(coder, control.settings, generator)
+    return {name: value.clone() for name, value in params.items()}  # the base may share its tensors
+
+
+def _new_rows(control: Chosen, site: ReadySite, perform: Perform) -> tuple[Tensor, Tensor]:
+    """The rows that a trained control learns from, one array or two; every condition of the site has the same."""
+    key = {"work": "control rows", "activations": dict(site.key), "control": control.describe()}
+    files = ["0.npy", "1.npy"][: len(site.arrays)]
+
+    def work(folder: Path, progress: Progress) -> None:
+        import torch
+        from numpy.lib.format import open_memmap
+
+        found = [activations.load(array["train"].path) for array in site.arrays]
+        written = [
+            open_memmap(folder / file, mode="w+", dtype="<f4", shape=tuple(rows.shape))
+            for file, rows in zip(files, found, strict=True)
+        ]
+        new = [torch.from_numpy(array) for array in written]
+        generator = torch.Generator().manual_seed(_derived_seed(control.plugin.name, 0))
+        control.item.write_rows(found[0], found[-1], new[0], new[-1], control.settings, generator)
+        for array in written:
+            array.flush()
+
+    folder = perform(f"rows of control {control.plugin.name} at {site.planned.name}", key, work)
+    return activations.load(folder / files[0]), activations.load(folder / files[-1])
+
+
+def _train_again(
+    base: ReadyCondition,
+    condition: PlannedCondition,
+    rows: tuple[Tensor, Tensor],
+    progress: Progress,
+    checkpoint: Path,
+) -> dict[int, Params]:
+    """All seeds of a condition by their own recipe and from their own starts, on other rows."""
+    first, starts = base.coders[0], {coder.seed: coder.initial for coder in base.coders}
+    known = {seed: start for seed, start in starts.items() if start is not None}
+    assert condition.recipe is not None, "the plan refuses controls of pretrained coders that need a recipe"
+    assert known.keys() == starts.keys(), "what was trained here has a start"
+    return trainer.train(first.architecture, first.settings, known, *rows, condition.recipe, progress, checkpoint)
 
 
 def _subject(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from husai_core import bundle, interchange, strict_json
+from husai_core.control import TrainedControl
 from husai_core.engine import coders, measuring, sites, store
 from husai_core.engine.cache import Cache, key_of
 from husai_core.engine.coders import ReadyCondition
@@ -93,8 +94,8 @@ class _Run:
         self.number = self.from_cache = 0
         confirmed = len(plan.conditions) + len(plan.searches)
         models = len({sites.model_key(site) for site in plan.sites})
-        self.total = 3 * models + len(plan.sites) * len(plan.benchmarks) + confirmed * (1 + len(plan.controls))
-        self.total += sum(len(s.points) * (1 + len(s.controls)) + len(s.benchmarks) for s in plan.searches)
+        self.total = 3 * models + len(plan.sites) * len(plan.benchmarks) + confirmed * (1 + _pieces(plan.controls))
+        self.total += sum(len(s.points) * (1 + _pieces(s.controls)) + len(s.benchmarks) for s in plan.searches)
 
     def files(self) -> Files:
         """Everything a bundle says about the study, by path."""
@@ -195,7 +196,7 @@ class _Run:
             trained = coders.ready_condition(planned, seeds, site, self.perform, self.unfinished)
             found.append(trained)
             for control in controls:
-                found.append(coders.make_control(control, trained, planned, site, self.perform))
+                found.append(coders.make_control(control, trained, planned, site, self.perform, self.unfinished))
         return found
 
     def _warn_of(self, condition: PlannedCondition) -> None:
@@ -219,6 +220,11 @@ class _Run:
                     raw = (condition.folder / f"s{subject.seed}" / name).read_bytes()
                     files[f"weights/{subject.name}/{name}"] = raw
         return files
+
+
+def _pieces(controls: Sequence[Chosen]) -> int:
+    """How many pieces of work the controls of one condition are: one that is trained needs its rows first."""
+    return sum(1 + isinstance(control.item, TrainedControl) for control in controls)
 
 
 def _numerics_digest() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from husai_core import Coder, Control, hookimpl
+from husai_core import AnyControl, Coder, Control, hookimpl
 
 if TYPE_CHECKING:
     from torch import Generator
@@ -40,5 +40,5 @@ class RandomDecoder(Control):
 
 
 @hookimpl
-def husai_controls() -> Sequence[Control]:
+def husai_controls() -> Sequence[AnyControl]:
     return [RandomDecoder()]

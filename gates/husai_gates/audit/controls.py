@@ -9,7 +9,10 @@ from husai_gates.audit.paths import path_of
 from husai_gates.condition import Condition
 from husai_gates.finding import Finding
 
-UNTRAINED = "untrained"
+UNTRAINED = frozenset({"untrained", "identity", "pca"})  # of the shipped controls, those that took no step
+TRAINED = frozenset({"random_decoder", "permuted_decoder", "degraded", "permuted_dimensions", "gaussian_matched"})
+OF_A_PAST = frozenset({"untrained", "permuted_dimensions", "gaussian_matched"})  # from starts or by recipes
+ONE_FOR_ALL = frozenset({"identity", "pca"})  # the same for every seed
 
 
 def check_controls(conditions: Mapping[str, Condition]) -> Iterator[Finding]:
@@ -34,23 +37,27 @@ def check_controls(conditions: Mapping[str, Condition]) -> Iterator[Finding]:
 
 def _check_base(subject: Subject, model: Subject) -> Iterator[Finding]:
     """What a control shares with the subject of its base that has its seed."""
-    path = path_of(subject.name)
+    path, name = path_of(subject.name), subject.control.name if subject.control else ""
+    if subject.control and name in UNTRAINED | TRAINED and subject.control.deterministic != (name in ONE_FOR_ALL):
+        rule = f"the control '{name}' is {'the same' if name in ONE_FOR_ALL else 'another one'} for every seed"
+        yield Finding("EV-SUBJECT", path, "$.control.deterministic", rule)
     for key in ("site", "site_digest", "dims", "architecture"):
         if getattr(subject, key) != getattr(model, key):
             yield Finding("EV-SUBJECT", path, f"$.{key}", f"a control that differs in {key} from '{model.name}'")
-    never = subject.control is not None and subject.control.name == UNTRAINED
     if subject.pretrained or model.pretrained:
         if dict(subject.budget) != dict(model.budget):
             yield Finding("EV-SUBJECT", path, "$.budget", f"a control whose budget is not that of '{model.name}'")
-        if never:
-            rule = f"the initial weights of the pretrained '{model.name}' are unknown, so it has no such control"
+        if name in OF_A_PAST:
+            rule = f"how the pretrained '{model.name}' was trained, and from where, is unknown: it has no such control"
             yield Finding("EV-SUBJECT", path, "$.control.name", rule)
         return
     for key in ("batch_size", "learning_rate", "data_order_seed"):
         if subject.budget[key] != model.budget[key]:
             rule = f"a control with {subject.budget[key]}, '{model.name}' has {model.budget[key]}"
             yield Finding("EV-SUBJECT", path, f"$.budget.{key}", rule)
-    allowed = {0} if never else {0, model.budget["steps"]}
+    allowed = {0, model.budget["steps"]}
+    if name in UNTRAINED | TRAINED:
+        allowed = {0} if name in UNTRAINED else {model.budget["steps"]}
     if subject.budget["steps"] not in allowed:
         rule = f"{subject.budget['steps']} steps; a control has {' or '.join(map(str, sorted(allowed)))} here"
         yield Finding("EV-SUBJECT", path, "$.budget.steps", rule)
