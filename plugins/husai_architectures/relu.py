@@ -35,7 +35,7 @@ class Relu(AffineArchitecture):
     name = "relu"
     summary = "ReLU latents with a decoder-norm-weighted L1 penalty (SAELens's standard)."
     Settings = ReluSettings
-    sae_lens_names = ("standard",)
+    sae_lens_names = ("standard", "transcoder")
 
     def encode(self, params: Params, x: Tensor, settings: ReluSettings) -> Tensor:
         return self.pre_activations(params, x, settings).relu()
@@ -50,6 +50,9 @@ class Relu(AffineArchitecture):
         }
 
     def to_sae_lens(self, params: Params, settings: ReluSettings) -> tuple[Mapping[str, Any], Params]:
+        d_in, d_out = params["W_enc"].shape[-2], params["W_dec"].shape[-1]
+        if d_in != d_out:
+            return {"architecture": "transcoder", "apply_b_dec_to_input": False, "d_out": d_out}, params
         return {"architecture": "standard", "apply_b_dec_to_input": settings.apply_b_dec_to_input}, params
 
 

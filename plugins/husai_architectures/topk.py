@@ -109,6 +109,8 @@ class TopK(AffineArchitecture):
         restore_unit_rows(params)
 
     def to_sae_lens(self, params: Params, settings: TopKSettings) -> tuple[Mapping[str, Any], Params]:
+        if params["W_enc"].shape[-2] != params["W_dec"].shape[-1]:
+            return {}, params  # SAELens's TopK has one width
         keys = {
             "architecture": "topk",
             "k": settings.k,

@@ -47,6 +47,8 @@ def settings_restored(trial: Trial) -> None:
     if not trial.architecture.sae_lens_names:
         raise Skipped("it names no SAELens family that it reads (sae_lens_names)")
     x, params = trial.rows[0][:64], trial.moved[0]
+    if not trial.architecture.to_sae_lens(copied(params), trial.settings)[0]:
+        raise Skipped("SAELens has no such family at these widths (to_sae_lens gives no keys)")
     files = _files(trial, params)
     config = strict_json.parse(files[CONFIG_FILE], CONFIG_FILE)
     table, read = trial.architecture.from_sae_lens(config, read_weights(files["sae_weights.safetensors"]))
@@ -61,7 +63,7 @@ def loads_in_sae_lens(trial: Trial) -> None:
     """Where `to_sae_lens` gives the keys of a SAELens family, SAELens loads the files and computes the same."""
     keys, _ = trial.architecture.to_sae_lens(copied(trial.moved[0]), trial.settings)
     if not keys:
-        if trial.architecture.sae_lens_names:
+        if trial.architecture.sae_lens_names and trial.dims.d_in == trial.dims.d_out:
             raise Broken("sae_lens_names says that it reads SAELens files, but to_sae_lens writes none")
         raise Skipped("SAELens has no such family (to_sae_lens gives no keys)")
     if importlib.util.find_spec("sae_lens") is None:

@@ -155,7 +155,7 @@ WRONG: dict[str, tuple[Callable[[dict[str, torch.Tensor]], Any], dict[str, Any],
     "a tensor no architecture reads": (
         lambda s: {**_renamed(s), "k": torch.tensor(3), "threshold": torch.tensor(0.5)},
         {"dict_class": "BatchTopKSAE", **SIZES},
-        r"no installed architecture reads 'jumprelu' \(readable: standard, topk\)",
+        r"no installed architecture reads 'jumprelu' \(readable: .*standard, topk, transcoder\)",
     ),
     "two values of k": (
         lambda s: {**_renamed(s), "k": torch.tensor(3)},

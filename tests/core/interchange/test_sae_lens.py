@@ -160,7 +160,7 @@ REFUSED = {
     "type": ({"dtype": "int8"}, r"\$\.dtype: 'int8'"),
     "no factors": ({"finetuning_scaling_factor": True}, r"\$\.finetuning_scaling_factor: .*missing"),
     "norms of relu": ({"rescale_acts_by_decoder_norm": True}, r"\$\.rescale_acts_by_decoder_norm: .*fold_W_dec_norm"),
-    "unknown family": ({"architecture": "temporal"}, r"\$\.architecture: no .*'temporal' \(readable: standard, topk"),
+    "unknown family": ({"architecture": "temporal"}, r"\$\.architecture: no .*'temporal' \(readable: .*standard, topk"),
     "unknown key": ({"noise": 0.1}, r"\$\.noise: unknown key, and the architecture 'relu' does not read it"),
     "no width": ({"d_sae": ...}, r"\.d_sae: the key is missing"),
     "a width of text": ({"d_sae": "10"}, r"\.d_sae: '10' is not of type int"),

@@ -26,6 +26,8 @@ RUNS: dict[str, dict[str, Any]] = {
             "fixed_exists-family=topk,k=4": "one adapter for all families: only BatchTopK's keep a threshold",
             "save_and_load-family=topk,k=4": "SAELens folds decoder norms into the weights as it saves",
             "save_and_load-family=batchtopk,k=4": "SAELens folds decoder norms into the weights as it saves",
+            "rows_are_independent-family=batchtopk,k=4": "without a threshold SAELens's BatchTopK looks at the batch",
+            "loads_in_sae_lens-family=batchtopk,k=4": "without a threshold SAELens's BatchTopK looks at the batch",
             "dtypes-family=batchtopk,k=4": "SAELens keeps its running threshold in float64",
         },
     },
@@ -42,8 +44,9 @@ def test_all_are_here_and_every_run_is_of_one_of_them() -> None:
     assert set(RUNS) <= set(OURS)
 
 
-test_relu_between_widths = architecture_contract(
-    "relu", **TRANSCODES, known_failures={"loads_in_sae_lens": "SAELens's 'standard' has one width; see issue 3"}
+test_relu_between_widths = architecture_contract("relu", **TRANSCODES)
+test_topk_between_widths = architecture_contract(
+    "topk", settings={"k": 4, "apply_b_dec_to_input": False}, dims=Dims(16, 48, 12)
 )
 
 

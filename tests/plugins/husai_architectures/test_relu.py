@@ -40,5 +40,5 @@ def test_impossible_coefficients_are_refused(wrong):
 
 
 def test_sae_lens_keys():
-    keys, _ = Relu().to_sae_lens({}, ReluSettings())
+    keys, _ = Relu().to_sae_lens({"W_enc": torch.zeros(8, 24), "W_dec": torch.zeros(24, 8)}, ReluSettings())
     assert keys == {"architecture": "standard", "apply_b_dec_to_input": True}

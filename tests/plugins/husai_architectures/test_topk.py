@@ -94,7 +94,7 @@ def test_k_beyond_the_dictionary_is_refused():
 
 
 def test_sae_lens_keys():
-    keys, _ = TopK().to_sae_lens({}, TopKSettings(k=7))
+    keys, _ = TopK().to_sae_lens({"W_enc": torch.zeros(8, 24), "W_dec": torch.zeros(24, 8)}, TopKSettings(k=7))
     assert keys == {
         "architecture": "topk",
         "k": 7,
