@@ -1,7 +1,7 @@
 """HUSAI: decides whether a sparse autoencoder may be released, in a way a stranger can check."""
 
 from husai_core.benchmark import Benchmark, Task
-from husai_core.control import AnyControl, Control, FittedControl, TrainedControl
+from husai_core.control import AnyControl, Control, FittedControl, ModelControl, TrainedControl
 from husai_core.errors import EvaluationError, ExitCode, HusaiError, InvalidEvidence, UsageError
 from husai_core.evidence import Measurement, Observation
 from husai_core.hookspecs import hookimpl
@@ -31,6 +31,7 @@ __all__ = [
     "Metric",
     "MetricCard",
     "Model",
+    "ModelControl",
     "Network",
     "Observation",
     "PairMetric",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from husai_core.evidence import Measurement
@@ -30,6 +30,14 @@ class Task:
     metrics: Sequence[Metric]
     settings: Any
     progress: Progress
+    own: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)  # test rows that are not the site's
+
+    def own_rows(self, condition: str) -> tuple[Tensor, Tensor]:
+        """The test rows that a condition belongs to, read and to be written: its own network's, else the site's.
+
+        They are of the same tokens in the same order, so what is known of a row holds for both.
+        """
+        return self.own.get(condition, (self.test_in, self.test_out))
 
     def metrics_of_kind(self, kind: type[M]) -> list[M]:
         """The installed metrics of one kind, in the order of their names."""

@@ -1,7 +1,7 @@
-"""Controls: coders whose score we know how to expect. The three kinds differ in what a control is made from.
+"""Controls: coders whose score we know how to expect. The kinds differ in what a control is made from.
 
-A `Control` is made from its base alone, a `FittedControl` also from the training rows, and a `TrainedControl` says on
-which other rows the base's recipe is run again.
+A `Control` is made from its base alone, and a `FittedControl` also from the training rows. For the other two the base's
+recipe is run again: a `TrainedControl` says on which other rows, a `ModelControl` on the rows of which other network.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from husai_core.sae import Coder
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from husai_core.model import Network
     from husai_core.sae import Params
 
 
@@ -31,6 +32,7 @@ class AnyControl(ABC):
     expectation: ClassVar[str]
     trained: ClassVar[bool] = True  # False: it has seen no training step, and its budget says so
     needs_initial: ClassVar[bool] = False  # True: it is made from initial weights, which a pretrained coder has not
+    needs_recipe: ClassVar[bool] = False  # True: its base's recipe is run again, which a pretrained coder has not
     autoencoders_only: ClassVar[bool] = False  # True: what is read must be what is reconstructed
     deterministic: ClassVar[bool] = False  # True: every seed has the same one, so its seeds are one unit to the gate
     requires: ClassVar[Sequence[str]] = ("torch",)
@@ -58,8 +60,10 @@ class FittedControl(AnyControl):
 class TrainedControl(AnyControl):
     """The base's own recipe, seeds and starts on other rows, so that the budget is the same by construction.
 
-    What inference needs, such as a threshold, is set on the rows of the base, as for every control.
+    It is measured on the site's rows, and what inference needs, such as a threshold, is set on those.
     """
+
+    needs_recipe = True
 
     @abstractmethod
     def write_rows(
@@ -69,4 +73,21 @@ class TrainedControl(AnyControl):
 
         All four are memory-mapped. Of an autoencoder `y` is `x` itself, and `new_y` is `new_x`. The rows are drawn
         once for all seeds, as the base's rows are the same for all seeds.
+        """
+
+
+class ModelControl(AnyControl):
+    """The base's own recipe and seeds on the activations of another network: the same tokens, at the same hooks.
+
+    It belongs to that network: it starts from the mean of those activations, its thresholds are set on them, and a
+    benchmark measures it on them (`Task.own_rows`). One network serves all seeds, as the site's own does.
+    """
+
+    needs_recipe = True
+
+    @abstractmethod
+    def alter(self, network: Network, settings: Any) -> Network:
+        """The other network, decided by the site's own and the settings alone; the one given may be changed.
+
+        The engine may have left out layers above the hooks; what remains must come out the same.
         """

@@ -1,19 +1,16 @@
-"""Conditions made real: trained dictionaries and their controls, each seed a subject with the digest of its weights."""
+"""Conditions made real: trained or loaded dictionaries, each seed a subject with the digest of its weights."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from husai_core import interchange, strict_json
-from husai_core.control import FittedControl, TrainedControl
 from husai_core.engine import activations, trainer
 from husai_core.engine.plan import Chosen, PlannedCheckpoint, PlannedCondition, recipe_table
-from husai_core.engine.sites import Perform, ReadySite
+from husai_core.engine.sites import Arrays, Perform, ReadySite
 from husai_core.errors import EvaluationError, UsageError
 from husai_core.model import Progress
 from husai_core.sae import Architecture, Coder, Dims
@@ -36,6 +33,11 @@ class ReadyCondition:
     coders: tuple[Coder, ...]
     subjects: tuple[Subject, ...]
     folder: Path
+    own: Arrays = ()  # activations of another network than the site's, where it belongs to one
+
+    def rows(self, split: str, *, target: bool = False) -> Tensor:
+        """The rows of its own network."""
+        return activations.rows_of(self.own, split, target=target)
 
 
 def ready_condition(
@@ -80,19 +82,19 @@ def train_condition(
         trained = trainer.train(architecture, settings, starts, rows_in, rows_out, recipe, progress, checkpoint)
         for seed, params in trained.items():
             coder = Coder(architecture, settings, dims, seed, params, starts[seed])
-            _write(coder, site, folder / f"s{seed}")
+            write_coder(coder, site, folder / f"s{seed}")
         checkpoint.unlink(missing_ok=True)
 
     folder = perform(f"train {condition.name}", key, work)
     coders = tuple(
-        Coder(architecture, settings, dims, seed, _read(architecture, folder / f"s{seed}"), starts[seed])
+        Coder(architecture, settings, dims, seed, read_params(architecture, folder / f"s{seed}"), starts[seed])
         for seed in seeds
     )
     return ReadyCondition(
         condition.name,
         key,
         coders,
-        tuple(_subject(coder, condition, site, folder, trained=True) for coder in coders),
+        tuple(subject_of(coder, condition, site, folder, trained=True) for coder in coders),
         folder,
     )
 
@@ -119,14 +121,15 @@ def load_condition(
             if loaded.checkpoint.source != checkpoint.source:
                 rule = "its files changed after the study was planned"
                 raise EvaluationError(str(checkpoint.folder), rule, "run the study again when nothing writes there")
-            _write(loaded.coder, site, folder / f"s{seed}")
+            write_coder(loaded.coder, site, folder / f"s{seed}")
 
     folder = perform(f"load {condition.name}", key, work)
     coders = tuple(
-        Coder(architecture, settings, dims, seed, _read(architecture, folder / f"s{seed}"), None) for seed in seeds
+        Coder(architecture, settings, dims, seed, read_params(architecture, folder / f"s{seed}"), None)
+        for seed in seeds
     )
     subjects = tuple(
-        _subject(coder, condition, site, folder, trained=True, checkpoint=planned[coder.seed]) for coder in coders
+        subject_of(coder, condition, site, folder, trained=True, checkpoint=planned[coder.seed]) for coder in coders
     )
     return ReadyCondition(condition.name, key, coders, subjects, folder)
 
@@ -139,117 +142,7 @@ def _refuse_other_width(condition: PlannedCondition, site: ReadySite, dims: Dims
         raise UsageError(f"pretrained dictionary {condition.name}", rule, next_step)
 
 
-def make_control(
-    control: Chosen,
-    base: ReadyCondition,
-    condition: PlannedCondition,
-    site: ReadySite,
-    perform: Perform,
-    unfinished: Callable[[Any], Path],
-) -> ReadyCondition:
-    """The control of every seed of a condition."""
-    name = f"{base.name}.{control.plugin.name}"
-    key = {
-        "work": "control",
-        "name": name,  # the stream of every seed is derived from it
-        "activations": dict(site.key),
-        "base": dict(base.key),
-        "control": control.describe(),
-    }
-    made_from = _new_rows(control, site, perform) if isinstance(control.item, TrainedControl) else None
-
-    def work(folder: Path, progress: Progress) -> None:
-        rows = site.rows("train")
-        if made_from:
-            made = _train_again(base, condition, made_from, progress, unfinished(key))
-        else:
-            made = _make(control, base, name, rows)
-        for coder in base.coders:
-            params = made[coder.seed]
-            if condition.recipe:  # a pretrained base keeps the threshold that it came with, and so does its control
-                trainer.calibrate(coder.architecture, coder.settings, params, rows, condition.recipe)
-            _write(dataclasses.replace(coder, params=params), site, folder / f"s{coder.seed}")
-        unfinished(key).unlink(missing_ok=True)
-
-    folder = perform(f"control {name}", key, work)
-    coders = tuple(dataclasses.replace(c, params=_read(c.architecture, folder / f"s{c.seed}")) for c in base.coders)
-    made_by = {key: value for key, value in control.describe().items() if key != "name"}
-    if control.item.deterministic:
-        made_by["deterministic"] = True
-    made_of = ControlOf(control.plugin.name, base.name, made_by)
-    sources = dict(zip((c.seed for c in base.coders), condition.checkpoints, strict=False))
-    return ReadyCondition(
-        name,
-        key,
-        coders,
-        tuple(
-            _subject(coder, condition, site, folder, control.item.trained, sources.get(coder.seed), made_of)
-            for coder in coders
-        ),
-        folder,
-    )
-
-
-def _make(control: Chosen, base: ReadyCondition, name: str, rows: Tensor) -> dict[int, Params]:
-    """What the plugin makes of every coder; a deterministic control is made once."""
-    if not control.item.deterministic:
-        return {coder.seed: _make_one(control, coder, name, rows) for coder in base.coders}
-    one = _make_one(control, base.coders[0], name, rows)
-    return {coder.seed: {name: value.clone() for name, value in one.items()} for coder in base.coders}
-
-
-def _make_one(control: Chosen, coder: Coder, name: str, rows: Tensor) -> Params:
-    """What the plugin makes of one coder."""
-    import torch
-
-    generator = torch.Generator().manual_seed(_derived_seed(name, coder.seed))
-    if isinstance(control.item, FittedControl):
-        params = control.item.fit(coder, rows, control.settings, generator)
-    else:
-        params = control.item.make(coder, control.settings, generator)
-    return {name: value.clone() for name, value in params.items()}  # the base may share its tensors
-
-
-def _new_rows(control: Chosen, site: ReadySite, perform: Perform) -> tuple[Tensor, Tensor]:
-    """The rows that a trained control learns from, one array or two; every condition of the site has the same."""
-    key = {"work": "control rows", "activations": dict(site.key), "control": control.describe()}
-    files = ["0.npy", "1.npy"][: len(site.arrays)]
-
-    def work(folder: Path, progress: Progress) -> None:
-        import torch
-        from numpy.lib.format import open_memmap
-
-        found = [activations.load(array["train"].path) for array in site.arrays]
-        written = [
-            open_memmap(folder / file, mode="w+", dtype="<f4", shape=tuple(rows.shape))
-            for file, rows in zip(files, found, strict=True)
-        ]
-        new = [torch.from_numpy(array) for array in written]
-        generator = torch.Generator().manual_seed(_derived_seed(control.plugin.name, 0))
-        control.item.write_rows(found[0], found[-1], new[0], new[-1], control.settings, generator)
-        for array in written:
-            array.flush()
-
-    folder = perform(f"rows of control {control.plugin.name} at {site.planned.name}", key, work)
-    return activations.load(folder / files[0]), activations.load(folder / files[-1])
-
-
-def _train_again(
-    base: ReadyCondition,
-    condition: PlannedCondition,
-    rows: tuple[Tensor, Tensor],
-    progress: Progress,
-    checkpoint: Path,
-) -> dict[int, Params]:
-    """All seeds of a condition by their own recipe and from their own starts, on other rows."""
-    first, starts = base.coders[0], {coder.seed: coder.initial for coder in base.coders}
-    known = {seed: start for seed, start in starts.items() if start is not None}
-    assert condition.recipe is not None, "the plan refuses controls of pretrained coders that need a recipe"
-    assert known.keys() == starts.keys(), "what was trained here has a start"
-    return trainer.train(first.architecture, first.settings, known, *rows, condition.recipe, progress, checkpoint)
-
-
-def _subject(
+def subject_of(
     coder: Coder,
     condition: PlannedCondition,
     site: ReadySite,
@@ -258,6 +151,7 @@ def _subject(
     checkpoint: PlannedCheckpoint | None = None,
     control: ControlOf | None = None,
 ) -> Subject:
+    """The document of one coder whose files are in a folder of that work."""
     name = f"{condition.name}.{control.name}" if control else condition.name
     return Subject(
         name=f"{name}.s{coder.seed}",
@@ -305,7 +199,8 @@ def _pretrained_budget(checkpoint: PlannedCheckpoint) -> dict[str, Any]:
     }
 
 
-def _write(coder: Coder, site: ReadySite, folder: Path) -> None:
+def write_coder(coder: Coder, site: ReadySite, folder: Path) -> None:
+    """The files of a coder, in the layout of SAELens."""
     folder.mkdir()
     planned = site.planned
     for name, raw in interchange.saved_files(
@@ -314,11 +209,7 @@ def _write(coder: Coder, site: ReadySite, folder: Path) -> None:
         (folder / name).write_bytes(raw)
 
 
-def _read(architecture: Architecture, folder: Path) -> Any:
+def read_params(architecture: Architecture, folder: Path) -> Params:
+    """The parameters that `write_coder` wrote."""
     names = (interchange.CONFIG_FILE, interchange.WEIGHTS_FILE)
     return interchange.read_params(architecture, {name: (folder / name).read_bytes() for name in names})
-
-
-def _derived_seed(name: str, seed: int) -> int:
-    """A stream of its own for every control of every condition and seed."""
-    return int.from_bytes(hashlib.sha256(f"{name}/{seed}".encode()).digest()[:6], "big")

@@ -49,6 +49,7 @@ def measure(
             metrics=[plugin.item for plugin in metrics],
             settings=benchmark.settings,
             progress=progress,
+            own={c.name: (c.rows("test"), c.rows("test", target=True)) for c in conditions if c.own},
         )
         found = []
         for measurement in benchmark.item.measure(task):

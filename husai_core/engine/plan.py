@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from husai_core import interchange
-from husai_core.control import TrainedControl
 from husai_core.errors import UsageError, did_you_mean
 from husai_core.plugins import Plugin, PluginTable
 from husai_core.sae import Dims
@@ -227,7 +226,7 @@ def _refuse_controls_of_a_past(controls: tuple[Chosen, ...], sae: PretrainedChoi
     """Controls that repeat how a dictionary became what it is, where nobody knows that."""
     for index, control in enumerate(controls):
         name, lacks = control.plugin.name, None
-        if isinstance(control.item, TrainedControl):
+        if control.item.needs_recipe:
             lacks = (
                 f"'{name}' is trained by the recipe of its base, and nobody knows that of the pretrained '{sae.name}'"
             )

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from husai_core import bundle, interchange, strict_json
-from husai_core.control import TrainedControl
-from husai_core.engine import coders, measuring, sites, store
+from husai_core.engine import coders, controls, measuring, sites, store
 from husai_core.engine.cache import Cache, key_of
 from husai_core.engine.coders import ReadyCondition
 from husai_core.engine.environment import deterministic
@@ -19,7 +18,15 @@ from husai_core.engine.store import ActivationStore, Hooks, Pass, Stored
 from husai_core.errors import UsageError
 from husai_core.provenance import now, provenance
 
-NUMERICS = ("engine", "kernels", "interchange*", "metric.py", "model.py", "sae.py")  # their text decides results
+NUMERICS = (
+    "engine",
+    "kernels",
+    "interchange*",
+    "control.py",
+    "metric.py",
+    "model.py",
+    "sae.py",
+)  # their text decides results
 
 Files = dict[str, bytes]
 Views = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
@@ -186,7 +193,7 @@ class _Run:
         self,
         conditions: Sequence[PlannedCondition],
         seeds: tuple[int, ...],
-        controls: Sequence[Chosen],
+        chosen: Sequence[Chosen],
         site: ReadySite,
     ) -> list[ReadyCondition]:
         """These conditions on these seeds, each followed by its controls."""
@@ -195,8 +202,8 @@ class _Run:
             self._warn_of(planned)
             trained = coders.ready_condition(planned, seeds, site, self.perform, self.unfinished)
             found.append(trained)
-            for control in controls:
-                found.append(coders.make_control(control, trained, planned, site, self.perform, self.unfinished))
+            for control in chosen:
+                found.append(controls.make_control(control, trained, planned, site, self.perform, self.unfinished))
         return found
 
     def _warn_of(self, condition: PlannedCondition) -> None:
@@ -222,9 +229,9 @@ class _Run:
         return files
 
 
-def _pieces(controls: Sequence[Chosen]) -> int:
+def _pieces(chosen: Sequence[Chosen]) -> int:
     """How many pieces of work the controls of one condition are: one that is trained needs its rows first."""
-    return sum(1 + isinstance(control.item, TrainedControl) for control in controls)
+    return sum(1 + control.item.needs_recipe for control in chosen)
 
 
 def _numerics_digest() -> str:

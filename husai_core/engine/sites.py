@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from husai_core.engine.plan import PlannedSite
 from husai_core.engine.store import Hooks, Pass, Stored, file_digest
 from husai_core.errors import EvaluationError
 from husai_core.evidence import DataSource
-from husai_core.model import Check, Corpus, Progress
+from husai_core.model import Check, Corpus, Network, Progress
 from husai_core.site import hooks_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ Capture = Callable[[str, Mapping[Hooks, Any], Callable[[], Pass]], Mapping[Hooks
 """Arrays of activations, made where missing: label, what each depends on, and how to begin a pass."""
 
 
+Arrays = tuple[Mapping[str, Stored], ...]
+"""What is read, by split; then what is to be written, where that differs."""
+
+Alter = Callable[[Network], Network]
+CaptureAltered = Callable[[str, Any, Alter], Arrays]
+"""The arrays that a site would have with another network: what it is called, what it depends on, how it is made."""
+
+
 @dataclass(frozen=True)
 class ReadySite:
     """A site whose activations can be read."""
@@ -40,10 +49,11 @@ class ReadySite:
     digest: str
     key: Mapping[str, Any]
     test_sources: tuple[DataSource, ...]
-    arrays: tuple[Mapping[str, Stored], ...]  # what is read; then what is to be written, where that differs
+    arrays: Arrays
+    capture_altered: CaptureAltered
 
     def rows(self, split: str, *, target: bool = False) -> Tensor:
-        return activations.load(self.arrays[-1 if target else 0][split].path)
+        return activations.rows_of(self.arrays, split, target=target)
 
 
 @dataclass(frozen=True)
@@ -55,10 +65,12 @@ class _ReadyModel:
     examined: Path
     depends_on: Mapping[str, Any]
 
-    def begin(self, hooks: Sequence[str], place: str) -> Pass:
+    def begin(self, hooks: Sequence[str], place: str, alter: Alter | None = None) -> Pass:
         """A pass for these hook points, with no layer above the highest."""
         layers = activations.layers_needed(hooks)
         network = _load(self.site, self.trained, layers)
+        if alter:
+            network = alter(network)
         activations.refuse_unknown_hooks(network, hooks, place)
         return activations.NetworkPass(network, _read_corpus(self.examined / CORPUS_FILE), hooks)
 
@@ -84,7 +96,23 @@ def _prepare_group(group: Sequence[PlannedSite], perform: Perform, capture: Capt
     names = ", ".join(site.name for site in group)
     points = sorted({hook for hooks in wanted for hook in hooks})
     arrays = capture(f"activations {names}", wanted, lambda: model.begin(points, f"site {names}"))
-    return [_describe(site, model, [arrays[hooks] for hooks in sides[site.name]]) for site in group]
+    return [
+        _describe(
+            site, model, tuple(arrays[hooks] for hooks in sides[site.name]), partial(_altered, site, model, capture)
+        )
+        for site in group
+    ]
+
+
+def _altered(
+    site: PlannedSite, model: _ReadyModel, capture: Capture, name: str, depends_on: Any, alter: Alter
+) -> Arrays:
+    """The same tokens at the same hooks of another network; it need not hold the checks of the model."""
+    sides = _sides(site)
+    wanted = {h: {"work": "array", **model.depends_on, "hooks": list(h), "altered": depends_on} for h in sides}
+    points, label = sorted({hook for hooks in sides for hook in hooks}), f"activations of {name} at {site.name}"
+    arrays = capture(label, wanted, lambda: model.begin(points, f"site {site.name}", alter))
+    return tuple(arrays[hooks] for hooks in sides)
 
 
 def _sides(site: PlannedSite) -> list[Hooks]:
@@ -108,7 +136,7 @@ def _prepare_model(site: PlannedSite, perform: Perform) -> _ReadyModel:
     return _ReadyModel(site, trained, examined, {**model_depends, "weights": weights, "corpus": corpus})
 
 
-def _describe(site: PlannedSite, model: _ReadyModel, arrays: Sequence[Mapping[str, Stored]]) -> ReadySite:
+def _describe(site: PlannedSite, model: _ReadyModel, arrays: Arrays, altered: CaptureAltered) -> ReadySite:
     found = activations.sources(site.name, arrays)
     inputs = dict(site.model.item.inputs(site.model.settings))
     document = strict_json.encode(
@@ -129,7 +157,7 @@ def _describe(site: PlannedSite, model: _ReadyModel, arrays: Sequence[Mapping[st
     )
     key = {"work": "activations", "of": dict(model.depends_on), "hooks": [list(hooks) for hooks in _sides(site)]}
     test = tuple(activations.data_of("test", found))
-    return ReadySite(site, document, strict_json.digest(document), key, test, tuple(arrays))
+    return ReadySite(site, document, strict_json.digest(document), key, test, arrays, altered)
 
 
 def _examine(site: PlannedSite, trained: Path, folder: Path) -> None:

@@ -38,7 +38,7 @@ class GaussianMatched(TrainedControl):
         settings: GaussianMatchedSettings,
         generator: Generator,
     ) -> None:
-        """z @ C^(1/2) + mean in slices; of a transcoder the two sides are drawn together, so that they stay correlated."""
+        """z @ C^(1/2) + mean in slices; the two sides of a transcoder are drawn together and stay correlated."""
         import torch
 
         mean, covariance = moments(*([x] if y is x else [x, y]))

@@ -25,10 +25,10 @@ class Identity(FittedControl):
     name = "identity"
     summary = "The neuron basis: latents are the coordinates of the centred activations, either sign."
     expectation = (
-        "with room for every coordinate (d_sae >= 2 d, and k >= d where there is a k) explained_variance and cosine are "
-        "1 and mse 0; with less, explained_variance is the share of variance of the coordinates that are kept, those "
-        "that vary most; l0 is at most d; dead_fraction is at least 1 - 2 d / d_sae; pwmcc and mcc between seeds are 1, "
-        "because every seed has the same one; cosine_to_initial is near 0."
+        "with room for every coordinate (d_sae >= 2 d, and k >= d where there is a k) explained_variance and cosine "
+        "are 1 and mse 0; with less, explained_variance is the share of variance of the coordinates that are kept, "
+        "those that vary most; l0 is at most d; dead_fraction is at least 1 - 2 d / d_sae; pwmcc and mcc between seeds "
+        "are 1, because every seed has the same one; cosine_to_initial is near 0."
     )
     deterministic = True
     autoencoders_only = True
