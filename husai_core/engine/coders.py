@@ -12,6 +12,7 @@ from husai_core.engine import activations, trainer
 from husai_core.engine.plan import Chosen, PlannedCheckpoint, PlannedCondition, recipe_table
 from husai_core.engine.sites import Arrays, Perform, ReadySite
 from husai_core.errors import EvaluationError, UsageError
+from husai_core.evidence import DataSource
 from husai_core.model import Progress
 from husai_core.sae import Architecture, Coder, Dims
 from husai_core.site import hooks_of
@@ -34,6 +35,7 @@ class ReadyCondition:
     subjects: tuple[Subject, ...]
     folder: Path
     own: Arrays = ()  # activations of another network than the site's, where it belongs to one
+    own_test_sources: tuple[DataSource, ...] = ()
 
     def rows(self, split: str, *, target: bool = False) -> Tensor:
         """The rows of its own network."""

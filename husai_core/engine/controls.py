@@ -14,6 +14,7 @@ from husai_core.engine import activations, trainer
 from husai_core.engine.coders import ReadyCondition, read_params, subject_of, write_coder
 from husai_core.engine.plan import Chosen, PlannedCondition
 from husai_core.engine.sites import Arrays, Perform, ReadySite
+from husai_core.evidence import DataSource
 from husai_core.model import Progress
 from husai_core.sae import Coder
 from husai_core.subject import ControlOf
@@ -65,22 +66,22 @@ def make_control(
         for c in base.coders
     )
     sources = dict(zip((c.seed for c in base.coders), condition.checkpoints, strict=False))
-    made_of = ControlOf(control.plugin.name, base.name, _made_by(control, site, own))
+    found = activations.sources(f"{site.planned.name}.{control.plugin.name}", own) if own else {}
+    made_of = ControlOf(control.plugin.name, base.name, _made_by(control, found))
     subjects = tuple(
         subject_of(coder, condition, site, folder, control.item.trained, sources.get(coder.seed), made_of)
         for coder in coders
     )
-    return ReadyCondition(name, key, coders, subjects, folder, own)
+    return ReadyCondition(name, key, coders, subjects, folder, own, tuple(activations.data_of("test", found)))
 
 
-def _made_by(control: Chosen, site: ReadySite, own: Arrays) -> Mapping[str, Any]:
+def _made_by(control: Chosen, own: Mapping[str, DataSource]) -> Mapping[str, Any]:
     """Who made it and how it is set, whether it is one for all seeds, and which activations are its own."""
     about = {key: value for key, value in control.describe().items() if key != "name"}
     if control.item.deterministic:
         about["deterministic"] = True
     if own:
-        found = activations.sources(f"{site.planned.name}.{control.plugin.name}", own)
-        about["activations"] = [source.to_json() for source in found.values()]
+        about["activations"] = [source.to_json() for source in own.values()]
     return about
 
 

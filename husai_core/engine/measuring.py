@@ -65,7 +65,7 @@ def measure(
             benchmark=benchmark.plugin.origin(),
             settings=benchmark.describe()["settings"],
             site={"name": site.planned.name, "digest": site.digest},
-            data=site.test_sources,
+            data=list(dict.fromkeys([*site.test_sources, *(s for c in conditions for s in c.own_test_sources)])),
             subjects=[
                 {"name": s.name, "digest": strict_json.digest(strict_json.encode(s.to_json()))}
                 for c in conditions

@@ -23,9 +23,9 @@ class GaussianMatched(TrainedControl):
     summary = "The base's recipe on Gaussian noise with the mean and covariance of the activations."
     expectation = (
         "pwmcc and mcc are what second moments and training give without any sparse feature, in earlier work most of "
-        "the consistency that training seems to add; explained_variance on the real rows is below the base's where "
-        "there is structure beyond covariance, and mse above it; l0 of an architecture with k stays; cosine_to_initial "
-        "is below 1 as for any training."
+        "the consistency that training seems to add; on the real rows explained_variance and cosine are below the "
+        "base's where there is structure beyond covariance, and mse above; l0 of an architecture with k is the "
+        "base's, and with the others sparsity is that of noise; cosine_to_initial is below 1 as for any training."
     )
     Settings = GaussianMatchedSettings
 

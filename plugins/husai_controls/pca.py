@@ -27,8 +27,9 @@ class Pca(FittedControl):
     expectation = (
         "explained_variance is that of principal component analysis with min(d, d_sae / 2) components where as many "
         "latents may be active, the most that any linear code of that size reaches on the training rows, and less "
-        "under a smaller k; l0 is at most the number of components; dead_fraction is at least 1 - 2 d / d_sae; pwmcc "
-        "and mcc between seeds are 1, because every seed has the same one; cosine_to_initial is near 0."
+        "under a smaller k; mse is as low as that leaves it; l0 is at most the number of components, and k where k "
+        "is smaller; dead_fraction is at least 1 - 2 d / d_sae; pwmcc and mcc between seeds are 1, because every "
+        "seed has the same one; cosine_to_initial is near 0."
     )
     deterministic = True
     autoencoders_only = True

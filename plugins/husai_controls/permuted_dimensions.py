@@ -23,9 +23,10 @@ class PermutedDimensions(TrainedControl):
         "The base's recipe on activations whose dimensions are each permuted across rows: only marginals are kept."
     )
     expectation = (
-        "what remains of pwmcc and mcc is what marginals and training give without any relation between dimensions; "
-        "features that rest on such relations are lost, so explained_variance on the real rows falls below the base's "
-        "and mse rises; l0 of an architecture with k stays; cosine_to_initial is below 1 as for any training."
+        "what remains of pwmcc and mcc is what marginals and training give without any relation between dimensions, "
+        "in the limit the neuron basis; features that rest on such relations are lost, so on the real rows "
+        "explained_variance and cosine fall below the base's and mse rises; l0 of an architecture with k is the "
+        "base's; cosine_to_initial is below 1 as for any training."
     )
     Settings = PermutedDimensionsSettings
 

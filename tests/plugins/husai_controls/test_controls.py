@@ -11,9 +11,9 @@ from husai_controls.degraded import Degraded
 from husai_controls.permuted_decoder import PermutedDecoder
 from husai_controls.random_decoder import RandomDecoder
 from husai_controls.untrained import Untrained
-from husai_core import TrainedControl
+from husai_core import FittedControl, ModelControl
 from husai_core.plugins import PluginTable
-from husai_gates.audit.controls import OF_A_PAST, ONE_FOR_ALL, TRAINED, UNTRAINED
+from husai_gates.audit.controls import BY_RECIPE, OF_A_PAST, OF_ANOTHER_MODEL, ONE_FOR_ALL, TRAINED, UNTRAINED
 from husai_metrics.decoder_movement import CosineToInitial
 from husai_metrics.mcc import MCC
 from husai_metrics.pwmcc import PWMCC
@@ -36,9 +36,12 @@ def test_the_modules_offer_them(plugins):
     for name, control in shipped.items():
         assert control.trained == (name in TRAINED)
         assert control.deterministic == (name in ONE_FOR_ALL)
-        assert (control.needs_initial or isinstance(control, TrainedControl)) == (name in OF_A_PAST)
-        for metric in ("pwmcc", "cosine_to_initial"):
-            assert metric in control.expectation
+        assert control.needs_recipe == (name in BY_RECIPE)
+        assert (control.needs_initial or control.needs_recipe) == (name in OF_A_PAST)
+        assert isinstance(control, ModelControl) == (name in OF_ANOTHER_MODEL)
+        assert isinstance(control, FittedControl) == (name in ONE_FOR_ALL)
+        for metric in ("pwmcc", "mcc", "cosine_to_initial", "explained_variance", "mse", "l0"):
+            assert metric in control.expectation, name
 
 
 @CONTROLS
