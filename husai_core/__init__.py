@@ -2,11 +2,11 @@
 
 from husai_core.benchmark import Benchmark, Task
 from husai_core.control import AnyControl, Control, FittedControl, ModelControl, TrainedControl
-from husai_core.errors import EvaluationError, ExitCode, HusaiError, InvalidEvidence, UsageError
+from husai_core.errors import EvaluationError, ExitCode, HusaiError, InvalidEvidence, Skipped, UsageError
 from husai_core.evidence import Measurement, Observation
 from husai_core.hookspecs import hookimpl
 from husai_core.metric import CoderMetric, Metric, MetricCard, PairMetric, Reconstruction, StreamMetric
-from husai_core.model import Check, Corpus, Model, Network, TrainedModel
+from husai_core.model import Check, Corpus, Known, Model, Network, TrainedModel
 from husai_core.sae import Architecture, Batch, Coder, Dims, Traits
 
 __version__ = "0.1.0"
@@ -27,6 +27,7 @@ __all__ = [
     "FittedControl",
     "HusaiError",
     "InvalidEvidence",
+    "Known",
     "Measurement",
     "Metric",
     "MetricCard",
@@ -36,6 +37,7 @@ __all__ = [
     "Observation",
     "PairMetric",
     "Reconstruction",
+    "Skipped",
     "StreamMetric",
     "Task",
     "TrainedControl",

@@ -49,6 +49,13 @@ class EvaluationError(HusaiError):
     """A model, a training run or a benchmark broke while it was running."""
 
 
+class Skipped(HusaiError):
+    """A benchmark does not apply here, or needs what is not there; `next_step` says what would bring it.
+
+    Evidence then says `skipped` with the reason, and a policy that requires the benchmark answers `missing`.
+    """
+
+
 def one_line(value: object) -> str:
     """Text fit for a single line of a terminal or a log: no control characters, no line breaks."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import fsum
 from typing import Any, Literal
 
 from husai_core.metric import MetricCard
@@ -15,17 +16,23 @@ Scalar = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Observation:
-    """One finite value of one independent unit: a seed, or a pair of seeds."""
+    """One finite value of one independent unit: a seed, or a pair of seeds.
+
+    `part` names one of several things that were looked at within the unit, a document or a data set. Parts are no
+    replicates: every unit has the same ones, and what is judged is their mean.
+    """
 
     seeds: tuple[int, ...]
     value: float
+    part: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return {"seeds": list(self.seeds), "value": self.value}
+        data: dict[str, Any] = {"seeds": list(self.seeds), "value": self.value}
+        return {**data, "part": self.part} if self.part else data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Observation:
-        return cls(tuple(data["seeds"]), float(data["value"]))
+        return cls(tuple(data["seeds"]), float(data["value"]), data.get("part", ""))
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,17 @@ class RecordedMeasurement:
     observations: tuple[Observation, ...]
     chance: float | None
     stated: Mapping[str, float]
+
+    def by_unit(self) -> dict[tuple[int, ...], float]:
+        """The value of every unit: the one observed, or the mean over its parts."""
+        found: dict[tuple[int, ...], list[float]] = {}
+        for observation in self.observations:
+            found.setdefault(tuple(sorted(observation.seeds)), []).append(observation.value)
+        return {unit: fsum(values) / len(values) for unit, values in found.items()}
+
+    def parts(self) -> frozenset[str]:
+        """What was looked at within the units; one empty name where a unit is one value."""
+        return frozenset(observation.part for observation in self.observations)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RecordedMeasurement:

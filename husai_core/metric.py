@@ -50,7 +50,10 @@ class MetricCard:
 
 
 class Metric(ABC):
-    """What every metric declares; a concrete one is a StreamMetric, a PairMetric or a CoderMetric."""
+    """What every metric declares; a concrete one is a StreamMetric, a PairMetric or a CoderMetric.
+
+    A quantity that needs what only one benchmark has is a bare Metric with a card, and that benchmark computes it.
+    """
 
     card: ClassVar[MetricCard]
     requires: ClassVar[Sequence[str]] = ("torch",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -45,6 +45,18 @@ class Corpus:
     positions: tuple[int, ...]
     train: Tensor  # row numbers
     test: Tensor  # row numbers, disjoint from train
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a model knows of the rows at hand, and of itself, by name; empty where it knows nothing.
+
+    A label has one entry per row: the operands of a sum, or the true activations (rows, features) of synthetic data.
+    A table belongs to the model as a whole: its `embedding` (tokens, width), its true `features` (features, width).
+    """
+
+    labels: Mapping[str, Tensor] = field(default_factory=dict)
+    tables: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Depth(Protocol):
@@ -105,6 +117,14 @@ class Model(ABC):
     @abstractmethod
     def examine(self, network: Any, corpus: Corpus, settings: Any, seed: int) -> Sequence[Check]:
         """Evidence that the network computes what it claims to; the run stops when one does not hold."""
+
+    def labels(self, settings: Any, seed: int, corpus: Corpus, rows: Tensor) -> Mapping[str, Tensor]:
+        """What is known of these rows of the corpus, by name, each (len(rows), positions, ...)."""
+        return {}
+
+    def tables(self, settings: Any, seed: int, folder: Path) -> Mapping[str, Tensor]:
+        """What is known of the model that was prepared in `folder`, by name."""
+        return {}
 
     def weights(self, settings: Any, folder: Path) -> str:
         """The digest of what was prepared."""

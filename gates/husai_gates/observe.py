@@ -41,7 +41,7 @@ def observe(rule: Rule, condition: Condition, report: AuditReport) -> Observed:
 
 def _observe(rule: Rule, condition: Condition, report: AuditReport) -> Observed:
     located = locate(rule, condition, report)
-    values = {tuple(sorted(o.seeds)): o.value for o in located.measurement.observations}
+    values = located.measurement.by_unit()
     require_seeds(condition, values, report)
     _require_independent_seeds(condition)
     return Observed(located, values)
@@ -84,6 +84,9 @@ def difference(rule: Rule, target: Condition, against: Condition, report: AuditR
         odd = min(one.values.keys() ^ other.values.keys())
         says = f"only one of '{target.name}' and '{against.name}' has the unit {list(odd)}"
         raise CannotJudge("inconclusive", "CMP-UNITS", says, "measure both sides on the same units")
+    if odd_parts := one.located.measurement.parts() ^ other.located.measurement.parts():
+        says = f"only one of '{target.name}' and '{against.name}' was measured on '{min(odd_parts)}'"
+        raise CannotJudge("inconclusive", "CMP-UNITS", says, "measure both sides on the same parts")
     sign = -1 if one.card.direction == "lower" else 1
     return Observed(one.located, {unit: sign * (v - other.values[unit]) for unit, v in one.values.items()})
 

@@ -82,7 +82,7 @@ def _panel(
     for measurement in measurements:
         place = conditions.index(measurement.condition)
         colour = COLOURS.get(roles.get(measurement.condition, "control"), COLOURS["control"])
-        values = {tuple(sorted(o.seeds)): o.value for o in measurement.observations}
+        values = measurement.by_unit()
         axis.plot(list(values.values()), [place] * len(values), ".", color=colour, alpha=0.35, markersize=4)
         _interval(axis, place, values, colour)
         if measurement.chance is not None:

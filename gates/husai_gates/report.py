@@ -72,7 +72,7 @@ def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: f
 
 
 def _row(measurement: RecordedMeasurement, condition: Condition | None, confidence: float) -> list[Any]:
-    values = {tuple(sorted(o.seeds)): o.value for o in measurement.observations}
+    values = measurement.by_unit()
     try:
         bounds = interval(values, confidence)
         shown = f"{number(bounds.low)} to {number(bounds.high)}"

@@ -39,7 +39,7 @@ class Summary:
 
 def summary(measurement: RecordedMeasurement, confidence: float) -> Summary:
     """The numbers of one measurement."""
-    values = {tuple(sorted(o.seeds)): o.value for o in measurement.observations}
+    values = measurement.by_unit()
     bounds = None
     try:
         found = interval(values, confidence)

@@ -60,7 +60,8 @@ def _show_evidence(path: str, evidence) -> None:  # type: ignore[no-untyped-def]
     if evidence.outcome.reason:
         click.echo(f"  {one_line(evidence.outcome.reason)}")
     for m in evidence.measurements:
-        mean = fsum(o.value for o in m.observations) / len(m.observations)
+        values = m.by_unit().values()
+        mean = fsum(values) / len(values)
         seeds = len({s for o in m.observations for s in o.seeds})
         chance = "" if m.chance is None else f", chance {m.chance:.4f}"
         click.echo(f"  {m.condition:<34}{m.card.name:<22}{mean:>12.5g}  {one_line(m.card.unit)}, {seeds} seeds{chance}")

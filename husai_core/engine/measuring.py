@@ -1,7 +1,8 @@
-"""Benchmarks run: measurements checked as they arrive, and a failure recorded as a failure."""
+"""Benchmarks run: measurements checked as they arrive, and what did not complete recorded with its reason."""
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,11 +13,11 @@ from husai_core.benchmark import Task
 from husai_core.engine.coders import ReadyCondition
 from husai_core.engine.plan import Chosen
 from husai_core.engine.sites import Perform, ReadySite
-from husai_core.errors import EvaluationError, HusaiError, one_line
+from husai_core.errors import EvaluationError, HusaiError, Skipped, one_line
 from husai_core.evidence import Measurement, Outcome, evidence_document
 from husai_core.metric import MetricCard
 from husai_core.model import Progress
-from husai_core.plugins import Plugin
+from husai_core.plugins import Plugin, install_command
 from husai_core.site import Site
 
 DOCUMENT = "evidence.json"
@@ -29,7 +30,10 @@ def measure(
     metrics: Sequence[Plugin],
     perform: Perform,
 ) -> tuple[bytes, Outcome]:
-    """The evidence of one benchmark at one site. What failed is written down, not cached: the next run tries again."""
+    """The evidence of one benchmark at one site. What did not complete is written down, not cached.
+
+    The next run tries it again.
+    """
     cards = {plugin.name: plugin.item.card for plugin in metrics}
     key = {
         "work": "benchmark",
@@ -50,6 +54,7 @@ def measure(
             settings=benchmark.settings,
             progress=progress,
             own={c.name: (c.rows("test"), c.rows("test", target=True)) for c in conditions if c.own},
+            known=site.known,
         )
         found = []
         for measurement in benchmark.item.measure(task):
@@ -80,11 +85,19 @@ def measure(
     try:
         folder = perform(f"{benchmark.plugin.name} at {site.planned.name}", key, work)
     except Exception as error:
-        next_step = error.next_step if isinstance(error, HusaiError) else ""
-        reason = one_line(error if isinstance(error, HusaiError) else f"{type(error).__name__}: {error}")
-        failed = Outcome("failed", reason, next_step)
-        return _document(failed, []), failed
+        outcome = _incomplete(error, f"benchmark {benchmark.plugin.name}")
+        return _document(outcome, []), outcome
     return (folder / DOCUMENT).read_bytes(), Outcome("completed")
+
+
+def _incomplete(error: Exception, place: str) -> Outcome:
+    """Skipped, with the command that helps, where a library is missing or the benchmark says so; else failed."""
+    library = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if library and importlib.util.find_spec(library) is None:
+        error = Skipped(place, f"needs '{library}', which is not installed", install_command(library))
+    if isinstance(error, HusaiError):
+        return Outcome("skipped" if isinstance(error, Skipped) else "failed", one_line(error), error.next_step)
+    return Outcome("failed", one_line(f"{type(error).__name__}: {error}"))
 
 
 def refuse_unsound(measurement: Measurement, cards: Mapping[str, MetricCard], conditions: Mapping[str, Any]) -> None:

@@ -139,8 +139,9 @@ class _Run:
 
     def _measure(self, benchmark: Chosen, path: str, site: ReadySite, conditions: Sequence[ReadyCondition]) -> bytes:
         document, outcome = measuring.measure(benchmark, site, conditions, self.plan.metrics, self.perform)
-        if outcome.status == "failed":
-            self.listener.warn(f"{path}: the benchmark failed: {outcome.reason}")
+        if outcome.status != "completed":
+            did = "failed" if outcome.status == "failed" else "was skipped"
+            self.listener.warn(f"{path}: the benchmark {did}: {outcome.reason}")
         return document
 
     def perform(self, label: str, depends_on: Any, work: Work) -> Path:

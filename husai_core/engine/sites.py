@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from husai_core.engine.plan import PlannedSite
 from husai_core.engine.store import Hooks, Pass, Stored, file_digest
 from husai_core.errors import EvaluationError
 from husai_core.evidence import DataSource
-from husai_core.model import Check, Corpus, Network, Progress
+from husai_core.model import Check, Corpus, Known, Network, Progress
 from husai_core.site import hooks_of
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class ReadySite:
     test_sources: tuple[DataSource, ...]
     arrays: Arrays
     capture_altered: CaptureAltered
+    known: Callable[[], Known]  # what the model knows of the test rows and of itself
 
     def rows(self, split: str, *, target: bool = False) -> Tensor:
         return activations.rows_of(self.arrays, split, target=target)
@@ -73,6 +74,21 @@ class _ReadyModel:
             network = alter(network)
         activations.refuse_unknown_hooks(network, hooks, place)
         return activations.NetworkPass(network, _read_corpus(self.examined / CORPUS_FILE), hooks)
+
+    def known(self) -> Known:
+        """What the model knows of its test rows, in the order of the arrays, and of itself."""
+        model, settings, seed = self.site.model.item, self.site.model.settings, self.site.model_seed
+        corpus = _read_corpus(self.examined / CORPUS_FILE)
+        shape = (len(corpus.test), len(corpus.positions))  # the order in which a pass reads them
+        labels = model.labels(settings, seed, corpus, corpus.test)
+        for name, label in labels.items():
+            if tuple(label.shape[:2]) != shape:
+                rule = f"has shape {tuple(label.shape)} for {shape[0]} rows at {shape[1]} positions"
+                raise EvaluationError(f"model {self.site.model.plugin.name}, label {name}", rule)
+        return Known(
+            {name: label.flatten(0, 1) for name, label in labels.items()},
+            model.tables(settings, seed, self.trained),
+        )
 
 
 def model_key(site: PlannedSite) -> bytes:
@@ -157,7 +173,8 @@ def _describe(site: PlannedSite, model: _ReadyModel, arrays: Arrays, altered: Ca
     )
     key = {"work": "activations", "of": dict(model.depends_on), "hooks": [list(hooks) for hooks in _sides(site)]}
     test = tuple(activations.data_of("test", found))
-    return ReadySite(site, document, strict_json.digest(document), key, test, arrays, altered)
+    known = cache(model.known)
+    return ReadySite(site, document, strict_json.digest(document), key, test, arrays, altered, known)
 
 
 def _examine(site: PlannedSite, trained: Path, folder: Path) -> None:

@@ -5,12 +5,13 @@ It is a plugin module like any other, but no entry point names it: hand it to a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from husai_core.hookspecs import hookimpl
-from husai_core.model import Check, Corpus, Model, Progress, TrainedModel
+from husai_core.model import WEIGHTS_FILE, Check, Corpus, Model, Progress, TrainedModel
 from husai_core.plugins import EntryPoint
 
 if TYPE_CHECKING:
@@ -53,6 +54,16 @@ class Tiny(TrainedModel):
         tokens = torch.randint(settings.tokens, (settings.rows, 2), generator=generator)
         cut = settings.rows * 3 // 4
         return Corpus(tokens, (1,), torch.arange(cut), torch.arange(cut, settings.rows))
+
+    def labels(self, settings: TinySettings, seed: int, corpus: Corpus, rows: Tensor) -> Mapping[str, Tensor]:
+        """The two tokens that are summed."""
+        return {"summed": corpus.tokens[rows].unsqueeze(1)}
+
+    def tables(self, settings: TinySettings, seed: int, folder: Path) -> Mapping[str, Tensor]:
+        """The direction of every token."""
+        from safetensors.torch import load_file
+
+        return {"directions": load_file(folder / WEIGHTS_FILE)["embed"]}
 
     def self_check(self, network: Any, settings: TinySettings, seed: int) -> Sequence[Check]:
         return [Check("learned", float(settings.learned), at_least=1.0)]

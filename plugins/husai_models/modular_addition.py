@@ -8,12 +8,13 @@ shows that it generalises and is no unbiased estimate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from husai_core import Check, Corpus, Model, TrainedModel, hookimpl
-from husai_core.model import Progress
+from husai_core.model import WEIGHTS_FILE, Progress
 from husai_models.toy_transformer import Recipe, accuracy, build, chance_limit, fit, generator_for
 
 if TYPE_CHECKING:
@@ -96,6 +97,19 @@ class ModularAddition(TrainedModel):
             Check("heldout_accuracy", accuracy(network, tokens, labels, ANSWER_AT), at_least=0.99),
             Check("shuffled_accuracy", accuracy(network, shuffled, labels, ANSWER_AT), at_most=limit),
         ]
+
+    def labels(
+        self, settings: ModularAdditionSettings, seed: int, corpus: Corpus, rows: Tensor
+    ) -> Mapping[str, Tensor]:
+        """The operands of each row and their sum."""
+        a, b, _ = corpus.tokens[rows].unsqueeze(1).unbind(-1)
+        return {"a": a, "b": b, "sum": (a + b) % settings.p}
+
+    def tables(self, settings: ModularAdditionSettings, seed: int, folder: Path) -> Mapping[str, Tensor]:
+        """The embedding (p, d_model) of the numbers, without that of `=`."""
+        from safetensors.torch import load_file
+
+        return {"embedding": load_file(folder / WEIGHTS_FILE)["embed.W_E"][: settings.p]}
 
     def _split(self, settings: ModularAdditionSettings, seed: int) -> tuple[Tensor, Tensor]:
         import torch

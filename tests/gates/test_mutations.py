@@ -168,6 +168,19 @@ def seed_observed_twice(draft: Any) -> None:
     observations.append(dict(observations[0]))
 
 
+def part_observed_twice(draft: Any) -> None:
+    for observation in draft.measurement("explained_variance")["observations"]:
+        observation["part"] = "one document"
+    seed_observed_twice(draft)
+
+
+def part_missing_of_one_seed(draft: Any) -> None:
+    """The hard document of the seed that fails on it is left out."""
+    found = draft.measurement("explained_variance")
+    found["observations"] = [{**o, "part": p} for o in found["observations"] for p in ("easy", "hard")]
+    del found["observations"][1]
+
+
 def pair_observed_in_both_orders(draft: Any) -> None:
     draft.measurement("pwmcc")["observations"].append({"seeds": [2, 1], "value": 0.6})
 
@@ -863,6 +876,8 @@ REGENERATED: list[tuple[Callable[[Any], None], str, int]] = [
     (control_of_nothing, "EV-SUBJECT", 3),
     (control_of_other_dimensions, "EV-SUBJECT", 3),
     (seed_observed_twice, "EV-DUP-UNIT", 3),
+    (part_observed_twice, "EV-DUP-UNIT", 3),
+    (part_missing_of_one_seed, "EV-UNIT-SET", 3),
     (pair_observed_in_both_orders, "EV-DUP-UNIT", 3),
     (pair_missing, "EV-UNIT-SET", 3),
     (seeds_and_pairs_mixed, "EV-UNIT-SET", 3),

@@ -31,6 +31,8 @@ INFERIOR = (
 )
 SAME = 'kind = "equivalence"\nbenchmark = "consistency"\nmetric = "pwmcc"\nsubject = { control = "random_decoder" }\n'
 
+SPLIT_CONDITIONS = ("addition.topk", "addition.relu")
+
 
 @pytest.fixture
 def row(draft: Any, decide: Any) -> Any:
@@ -139,3 +141,27 @@ def test_the_worst_of_several_candidates_is_the_row(draft: Any, decide: Any) -> 
     assert [cell.status for cell in row.cells] == ["fail", "pass"]
     assert row.status == "fail"
     assert row.says.startswith("1 of 2 hold; addition.relu: seed 1 has 0.2")
+
+
+def test_parts_of_a_seed_are_no_replicates_of_it(draft: Any, decide: Any) -> None:
+    """Ten documents per seed give the interval of five seeds, about the mean of the documents."""
+    whole = decide(draft.files(), HEAD + THRESHOLD + "at_least = 0.5").rows[0].cells[0].interval
+    for name in SPLIT_CONDITIONS:
+        found = draft.measurement("explained_variance", name)
+        found["observations"] = [
+            {**o, "value": o["value"] + (part - 4.5) / 100, "part": f"document {part}"}
+            for o in found["observations"]
+            for part in range(10)
+        ]
+    split = decide(draft.files(), HEAD + THRESHOLD + "at_least = 0.5").rows[0].cells[0].interval
+    assert split.n == whole.n == 5
+    assert (split.low, split.high) == pytest.approx((whole.low, whole.high))
+
+
+def test_two_sides_measured_on_other_parts_are_not_compared(draft: Any, decide: Any) -> None:
+    for number, name in enumerate(SPLIT_CONDITIONS):
+        for observation in draft.measurement("explained_variance", name)["observations"]:
+            observation["part"] = f"document {number}"
+    rule = THRESHOLD.replace("threshold", "non_inferiority") + 'to = { role = "baseline" }\nmargin = 0.5'
+    row = decide(draft.files(), HEAD + rule).rows[0]
+    assert (row.status, row.code) == ("inconclusive", "CMP-UNITS")

@@ -219,7 +219,7 @@ class _Looked:
         found = self._found.get(key, [])
         if len(found) != 1:
             raise _Unscored("EV-DUP-MEASUREMENT" if found else "EV-ABSENT")
-        values = {tuple(sorted(o.seeds)): o.value for o in found[0].observations}
+        values = found[0].by_unit()
         if seeds_of(values) != sorted(self._search.seeds):
             raise _Unscored("EV-SEEDS-MISSING")
         return found[0].card, values

@@ -101,7 +101,7 @@ def _check_units(path: str, place: str, measurement: RecordedMeasurement, known:
         rule = f"no listed subject is of the condition '{measurement.condition}'"
         yield Finding("EV-SUBJECT", path, f"{place}.condition", rule)
         return
-    seen: set[tuple[int, ...]] = set()
+    seen: dict[tuple[int, ...], set[str]] = {}
     all_known = True
     for number, observation in enumerate(measurement.observations):
         unit = tuple(sorted(observation.seeds))
@@ -109,10 +109,11 @@ def _check_units(path: str, place: str, measurement: RecordedMeasurement, known:
         if unknown := sorted(set(unit) - known):
             all_known = False
             yield Finding("EV-SUBJECT", path, at, f"no listed subject of the condition has seed {unknown[0]}")
-        if unit in seen:
-            yield Finding("EV-DUP-UNIT", path, at, f"the unit {list(unit)} stands twice")
-        seen.add(unit)
-    if all_known and (problem := _set_problem(seen)):
+        if observation.part in seen.setdefault(unit, set()):
+            part = f" with the part '{observation.part}'" if observation.part else ""
+            yield Finding("EV-DUP-UNIT", path, at, f"the unit {list(unit)} stands twice{part}")
+        seen[unit].add(observation.part)
+    if all_known and (problem := _set_problem(set(seen)) or _parts_problem(seen)):
         yield Finding("EV-UNIT-SET", path, f"{place}.observations", problem)
 
 
@@ -128,6 +129,15 @@ def _set_problem(units: set[tuple[int, ...]]) -> str | None:
         return None
     missing = next(pair for pair in itertools.combinations(seeds, 2) if pair not in units)
     return f"pairs must be complete; the pair {list(missing)} is missing"
+
+
+def _parts_problem(units: Mapping[tuple[int, ...], set[str]]) -> str | None:
+    """A unit that lacks a part would be judged on easier ones than its neighbours."""
+    wanted = set.union(*units.values())
+    for unit, parts in sorted(units.items()):
+        if missing := wanted - parts:
+            return f"every unit must have the same parts; {list(unit)} lacks '{min(missing)}'"
+    return None
 
 
 def _check_range(path: str, place: str, measurement: RecordedMeasurement, listed: list[Subject]) -> Iterator[Finding]:

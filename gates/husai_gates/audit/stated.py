@@ -20,7 +20,7 @@ def check_stated(path: str, evidence: Evidence) -> Iterator[Finding]:
         if not stated:
             continue
         place = f"$.measurements[{index}].stated"
-        actual = mean([o.value for o in measurement.observations])
+        actual = mean(list(measurement.by_unit().values()))
         if not math.isclose(stated["mean"], actual, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
             rule = f"stated {number(stated['mean'])}, the observations give {number(actual)}"
             yield Finding("EV-RECOMPUTE", path, f"{place}.mean", rule, "state what the observations give, or nothing")

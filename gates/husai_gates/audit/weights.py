@@ -29,7 +29,7 @@ def check_shared_weights(conditions: Mapping[str, Condition]) -> Iterator[Findin
 
 def check_shared_values(evidence: Mapping[str, Evidence], conditions: Mapping[str, Condition]) -> Iterator[Finding]:
     """Controls that are their base, weight by weight, and were still measured to be something else."""
-    values = {_key(d, m, m.condition): _values(m) for d in evidence.values() for m in d.measurements}
+    values = {_key(d, m, m.condition): m.by_unit() for d in evidence.values() for m in d.measurements}
     for path, document in sorted(evidence.items()):
         for index, measurement in enumerate(document.measurements):
             condition = conditions.get(measurement.condition)
@@ -38,7 +38,7 @@ def check_shared_values(evidence: Mapping[str, Evidence], conditions: Mapping[st
                 continue
             shared = _shared_seeds(condition, base)
             theirs = values.get(_key(document, measurement, base.name), {})
-            for unit, value in _values(measurement).items():
+            for unit, value in measurement.by_unit().items():
                 other = theirs.get(unit, value)
                 if shared.issuperset(unit) and not math.isclose(value, other, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
                     rule = f"{value} at {list(unit)}; '{base.name}' has the same weights there, and {other}"
@@ -54,7 +54,3 @@ def _key(document: Evidence, measurement: RecordedMeasurement, condition: str) -
     card = measurement.card
     what = (card.name, card.version, setting_key(measurement.setting))
     return document.benchmark.name, document.site, condition, *what
-
-
-def _values(measurement: RecordedMeasurement) -> dict[tuple[int, ...], float]:
-    return {tuple(sorted(o.seeds)): o.value for o in measurement.observations}

@@ -17,7 +17,7 @@ def judge(rule: Rule, target: Condition, against: Condition | None, report: Audi
     for path, evidence in documents(rule.benchmark, target, report).items():
         for measurement in evidence.measurements:
             if measurement.condition == target.name:
-                require_seeds(target, {o.seeds: o.value for o in measurement.observations}, report)
+                require_seeds(target, measurement.by_unit(), report)
                 measured[measurement.card.name] = path
     if not measured:
         says = f"{rule.benchmark} measured nothing of '{target.name}'"

@@ -140,3 +140,18 @@ def test_progress_may_stop_the_training():
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ModularAdditionSettings(**wrong)
+
+
+def test_it_knows_operands_sums_and_the_embedding_of_the_numbers(tmp_path):
+    model.prepare(SMALL, 3, tmp_path, ignore)
+    corpus = model.tokenise(SMALL, 3, tmp_path)
+    labels = model.labels(SMALL, 3, corpus, corpus.test)
+    assert {name: tuple(label.shape) for name, label in labels.items()} == dict.fromkeys("ab", (24, 1)) | {
+        "sum": (24, 1)
+    }
+    _, sums = model.examples(SMALL)
+    assert torch.equal(labels["sum"], sums[corpus.test])
+    assert torch.equal(torch.cat([labels["a"], labels["b"]], 1), corpus.tokens[corpus.test, :2])
+    network = model.load(SMALL, 3, tmp_path)
+    _, cache = network.run_with_cache(torch.arange(11).unsqueeze(1), names_filter="hook_embed")
+    assert torch.equal(model.tables(SMALL, 3, tmp_path)["embedding"], cache["hook_embed"][:, 0])

@@ -1,0 +1,76 @@
+"""Text sets: documents with what is known of them, for benchmarks that look beyond the test rows of a site."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from husai_core import strict_json
+
+
+@dataclass(frozen=True)
+class TextSet:
+    """The documents of one part of a source, in a fixed order; `labels` gives the class of each, where there are any."""
+
+    name: str  # as a study names it: `source:part`
+    texts: tuple[str, ...]
+    labels: tuple[int, ...] = ()
+    classes: tuple[str, ...] = ()  # what the labels 0, 1, ... stand for
+
+    def __post_init__(self) -> None:
+        if self.labels and len(self.labels) != len(self.texts):
+            raise ValueError(f"{self.name} has {len(self.labels)} labels for {len(self.texts)} texts")
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the documents and their labels; a set of the same name may change with the package it comes from."""
+        return strict_json.digest(strict_json.encode({"texts": list(self.texts), "labels": list(self.labels)}))
+
+    def without_repeats(self) -> TextSet:
+        """The first of all documents that differ only in case and spacing.
+
+        One that stands under two labels says nothing about either, and is left out.
+        """
+        first: dict[str, int] = {}
+        torn = set()
+        for number, text in enumerate(self.texts):
+            same = first.setdefault(same_text(text), number)
+            if self.labels and self.labels[same] != self.labels[number]:
+                torn.add(same)
+        return self.only([number for number in first.values() if number not in torn])
+
+    def only(self, numbers: Sequence[int]) -> TextSet:
+        """These documents, in this order."""
+        labels = tuple(self.labels[n] for n in numbers) if self.labels else ()
+        return TextSet(self.name, tuple(self.texts[n] for n in numbers), labels, self.classes)
+
+
+def same_text(text: str) -> str:
+    """What two documents agree in that differ only in case and spacing."""
+    return " ".join(text.split()).casefold()
+
+
+class TextSource(ABC):
+    """Where documents come from: a package, a folder. A study names a set as `source:part`."""
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    summary: ClassVar[str]
+    licence: ClassVar[str]  # of the texts, as their publisher declares it
+    requires: ClassVar[Sequence[str]] = ()
+    install: ClassVar[str] = ""  # the command that brings them, where it is not `pip install` of what is required
+
+    def parts(self) -> Sequence[str]:
+        """The parts that can be listed, for help and for error messages."""
+        return ()
+
+    @abstractmethod
+    def read(self, part: str, folder: Path) -> TextSet:
+        """One part, the same on every call. `folder` is where the study file lies; paths are meant from there.
+
+        A part that does not exist is a UsageError with the near miss; texts that are not installed are `Skipped`.
+        """
