@@ -1,6 +1,6 @@
 """HUSAI: decides whether a sparse autoencoder may be released, in a way a stranger can check."""
 
-from husai_core.benchmark import Benchmark, Task
+from husai_core.benchmark import Benchmark, Read, Task
 from husai_core.control import AnyControl, Control, FittedControl, ModelControl, TrainedControl
 from husai_core.errors import EvaluationError, ExitCode, HusaiError, InvalidEvidence, Skipped, UsageError
 from husai_core.evidence import Measurement, Observation
@@ -8,6 +8,7 @@ from husai_core.hookspecs import hookimpl
 from husai_core.metric import CoderMetric, Metric, MetricCard, PairMetric, Reconstruction, StreamMetric
 from husai_core.model import Check, Corpus, Known, Model, Network, TrainedModel
 from husai_core.sae import Architecture, Batch, Coder, Dims, Traits
+from husai_core.texts import TextSet, TextSource
 
 __version__ = "0.1.0"
 
@@ -36,10 +37,13 @@ __all__ = [
     "Network",
     "Observation",
     "PairMetric",
+    "Read",
     "Reconstruction",
     "Skipped",
     "StreamMetric",
     "Task",
+    "TextSet",
+    "TextSource",
     "TrainedControl",
     "TrainedModel",
     "Traits",

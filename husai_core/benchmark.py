@@ -5,19 +5,47 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from husai_core.errors import Skipped, did_you_mean
 from husai_core.evidence import Measurement
 from husai_core.metric import Metric
-from husai_core.model import Known, Progress
+from husai_core.model import Corpus, Known, Network, Progress
 from husai_core.sae import Coder
 from husai_core.site import Site
+from husai_core.texts import TextSet
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 M = TypeVar("M", bound=Metric)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a site showed while the model read some documents. Rows lie on disk; take only those of a span."""
+
+    rows_in: Tensor  # (rows, d_in), memory-mapped
+    rows_out: Tensor  # (rows, d_out)
+    spans: Sequence[tuple[int, int]]  # by document: its first row, and the row after its last
+    tokens: Sequence[Sequence[int]]  # by document: the token at each of its rows
+
+
+class Reader(Protocol):
+    """The model under a site, as far as a benchmark may use it."""
+
+    def read(self, texts: Sequence[str], limit: int, *, last: bool, progress: Progress) -> Read:
+        """The activations while reading at most `limit` tokens of each document, BOS included but never read."""
+
+    def tokens(self, texts: Sequence[str], limit: int) -> list[list[int]]:
+        """Each document as the model reads it: BOS, then at most `limit - 1` tokens."""
+
+    def network(self) -> Network:
+        """The whole network, every layer of it."""
+
+    def corpus(self) -> Corpus:
+        """The token rows behind the activations of the site."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +60,11 @@ class Task:
     settings: Any
     progress: Progress
     known: Callable[[], Known] = Known  # what the model knows of the test rows; asked only by who needs it
+    texts: Mapping[str, TextSet] = field(default_factory=dict)  # those that `Benchmark.reads` named
+    reader: Reader | None = None
+    kept: Callable[[str, Callable[[], Any]], Any] = lambda name, work: work()
     own: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)  # test rows that are not the site's
+    own_readers: Mapping[str, Reader] = field(default_factory=dict)  # of the conditions that have such rows
 
     def own_rows(self, condition: str) -> tuple[Tensor, Tensor]:
         """The test rows that a condition belongs to, read and to be written: its own network's, else the site's.
@@ -40,6 +72,32 @@ class Task:
         They are of the same tokens in the same order, so what is known of a row holds for both.
         """
         return self.own.get(condition, (self.test_in, self.test_out))
+
+    def own_model(self, condition: str) -> Reader:
+        """The model that a condition belongs to: its own network, else the one under the site."""
+        return self.own_readers.get(condition) or self.model
+
+    def read(self, texts: Sequence[str], limit: int = 128, *, last: bool = False, condition: str = "") -> Read:
+        """Activations of every token of these documents, or of the last alone; read once for all who ask for them.
+
+        Of the model under the site, or of the one that a condition belongs to.
+        """
+        return self.own_model(condition).read(texts, limit, last=last, progress=self.progress)
+
+    def remember(self, name: str, work: Callable[[], T]) -> T:
+        """The result of a part of the work, which must be plain JSON: done once, also when the run is killed after it.
+
+        `name` tells it from the other parts of the same task.
+        """
+        found: T = self.kept(name, work)
+        return found
+
+    @property
+    def model(self) -> Reader:
+        """The model under the site; the benchmark is skipped where there is none to ask."""
+        if self.reader is None:
+            raise Skipped(f"site {self.site.name}", "there is no model to ask", "give the task a reader")
+        return self.reader
 
     def label(self, name: str) -> Tensor:
         """What the model knows of each test row under this name; the benchmark is skipped where it knows nothing."""
@@ -68,6 +126,10 @@ class Benchmark(ABC):
     summary: ClassVar[str]
     requires: ClassVar[Sequence[str]] = ("torch",)
     Settings: ClassVar[type]
+
+    def reads(self, settings: Any) -> Sequence[str]:
+        """The text sets it needs beside the test rows of the site, each named `source:part`."""
+        return ()
 
     @abstractmethod
     def measure(self, task: Task) -> Iterator[Measurement]:

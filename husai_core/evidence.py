@@ -107,7 +107,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class DataSource:
-    """Rows that were looked at, by digest."""
+    """Rows or documents that were looked at, by digest."""
 
     name: str
     digest: str
@@ -145,6 +145,7 @@ class Evidence:
     site: str
     site_digest: str
     data: tuple[DataSource, ...]
+    texts: tuple[DataSource, ...]
     subjects: Mapping[str, str]  # subject name -> digest of its document
     outcome: Outcome
     measurements: tuple[RecordedMeasurement, ...]
@@ -158,6 +159,7 @@ class Evidence:
             site=data["site"]["name"],
             site_digest=data["site"]["digest"],
             data=tuple(DataSource(**d) for d in data["data"]),
+            texts=tuple(DataSource(**d) for d in data.get("texts", ())),
             subjects={s["name"]: s["digest"] for s in data["subjects"]},
             outcome=Outcome(**data["outcome"]),
             measurements=tuple(RecordedMeasurement.from_json(m) for m in data["measurements"]),
@@ -170,6 +172,7 @@ def evidence_document(
     settings: Mapping[str, Any],
     site: Mapping[str, str],
     data: Sequence[DataSource],
+    texts: Sequence[DataSource],
     subjects: Sequence[Mapping[str, str]],
     outcome: Outcome,
     measurements: Sequence[Measurement],
@@ -183,6 +186,7 @@ def evidence_document(
         "metrics": [metrics[name][0].to_json() for name in sorted({m.metric for m in measurements})],
         "site": dict(site),
         "data": [d.to_json() for d in data],
+        **({"texts": [d.to_json() for d in texts]} if texts else {}),
         "subjects": [dict(s) for s in subjects],
         "outcome": outcome.to_json(),
         "measurements": [m.to_json(metrics[m.metric][1]) for m in measurements],

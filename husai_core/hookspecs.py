@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from husai_core.metric import Metric
     from husai_core.model import Model
     from husai_core.sae import Architecture
+    from husai_core.texts import TextSource
 
 PROJECT = "husai"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -41,6 +42,11 @@ def husai_controls() -> Sequence[AnyControl]:  # type: ignore[empty-body]
 @hookspec
 def husai_metrics() -> Sequence[Metric]:  # type: ignore[empty-body]
     """Quantities with unit, direction, bounds and chance level."""
+
+
+@hookspec
+def husai_texts() -> Sequence[TextSource]:  # type: ignore[empty-body]
+    """Documents beside those a model brings, some with labels, for benchmarks that read them."""
 
 
 @hookspec

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from husai_core.errors import Skipped
 from husai_core.settings import settings_table
 
 if TYPE_CHECKING:
@@ -117,6 +118,14 @@ class Model(ABC):
     @abstractmethod
     def examine(self, network: Any, corpus: Corpus, settings: Any, seed: int) -> Sequence[Check]:
         """Evidence that the network computes what it claims to; the run stops when one does not hold."""
+
+    def load_reader(self, settings: Any, seed: int, folder: Path, layers: int | None, length: int) -> Network:
+        """As `load`, for rows of up to `length` tokens, whatever the length of those in the corpus."""
+        return self.load(settings, seed, folder, layers)
+
+    def encode(self, settings: Any, seed: int, folder: Path, texts: Sequence[str]) -> list[list[int]]:
+        """Each text as tokens, the first of them one that begins every text and is not read (BOS)."""
+        raise Skipped(f"model {self.name}", "it reads no text", "use a language model: smollm2, huggingface")
 
     def labels(self, settings: Any, seed: int, corpus: Corpus, rows: Tensor) -> Mapping[str, Tensor]:
         """What is known of these rows of the corpus, by name, each (len(rows), positions, ...)."""

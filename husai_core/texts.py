@@ -14,7 +14,7 @@ from husai_core import strict_json
 
 @dataclass(frozen=True)
 class TextSet:
-    """The documents of one part of a source, in a fixed order; `labels` gives the class of each, where there are any."""
+    """The documents of one part of a source, in a fixed order; `labels` gives the class of each, where known."""
 
     name: str  # as a study names it: `source:part`
     texts: tuple[str, ...]

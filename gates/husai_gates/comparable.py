@@ -56,7 +56,7 @@ def _benchmark(evidence: Evidence) -> Mapping[str, Any]:
 
 
 def _data(evidence: Evidence) -> Mapping[str, Any]:
-    return {f"the data '{source.name}'": (source.digest, source.rows) for source in evidence.data}
+    return {f"the data '{source.name}'": (source.digest, source.rows) for source in (*evidence.data, *evidence.texts)}
 
 
 def _target(subjects: tuple[Subject, ...]) -> str:

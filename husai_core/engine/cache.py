@@ -62,10 +62,10 @@ class Cache:
         else:
             os.rename(partial, target)
 
-    def unfinished(self, key: str) -> Path:
+    def unfinished(self, key: str, suffix: str = ".safetensors") -> Path:
         """A file for the state of work under way; it outlives the process and is the worker's to remove."""
         (self.root / "unfinished").mkdir(exist_ok=True)
-        return self.root / "unfinished" / f"{key}.safetensors"
+        return self.root / "unfinished" / f"{key}{suffix}"
 
     def _put_aside(self, folder: Path) -> None:
         corrupt = self.root / "corrupt"

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from husai_core import interchange, strict_json
-from husai_core.engine import activations, trainer
+from husai_core.engine import trainer
 from husai_core.engine.plan import Chosen, PlannedCheckpoint, PlannedCondition, recipe_table
-from husai_core.engine.sites import Arrays, Perform, ReadySite
+from husai_core.engine.sites import OtherModel, Perform, ReadySite
 from husai_core.errors import EvaluationError, UsageError
 from husai_core.evidence import DataSource
 from husai_core.model import Progress
@@ -20,8 +20,6 @@ from husai_core.study import Recipe
 from husai_core.subject import ControlOf, Subject
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from husai_core.sae import Params
 
 
@@ -34,12 +32,8 @@ class ReadyCondition:
     coders: tuple[Coder, ...]
     subjects: tuple[Subject, ...]
     folder: Path
-    own: Arrays = ()  # activations of another network than the site's, where it belongs to one
+    own: OtherModel | None = None  # the model it belongs to, where that is not the site's
     own_test_sources: tuple[DataSource, ...] = ()
-
-    def rows(self, split: str, *, target: bool = False) -> Tensor:
-        """The rows of its own network."""
-        return activations.rows_of(self.own, split, target=target)
 
 
 def ready_condition(

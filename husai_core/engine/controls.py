@@ -13,7 +13,7 @@ from husai_core.control import FittedControl, ModelControl, TrainedControl
 from husai_core.engine import activations, trainer
 from husai_core.engine.coders import ReadyCondition, read_params, subject_of, write_coder
 from husai_core.engine.plan import Chosen, PlannedCondition
-from husai_core.engine.sites import Arrays, Perform, ReadySite
+from husai_core.engine.sites import OtherModel, Perform, ReadySite
 from husai_core.evidence import DataSource
 from husai_core.model import Progress
 from husai_core.sae import Coder
@@ -44,8 +44,8 @@ def make_control(
         "base": dict(base.key),
         "control": control.describe(),
     }
-    own = _own_arrays(control, site)
-    rows = activations.rows_of(own or site.arrays, "train")
+    own = _own_model(control, site)
+    rows = (own or site).rows("train")
     starts = _own_starts(base, own) if own else {coder.seed: coder.initial for coder in base.coders}
     learned = _learned_rows(control, site, own, perform)
 
@@ -66,7 +66,7 @@ def make_control(
         for c in base.coders
     )
     sources = dict(zip((c.seed for c in base.coders), condition.checkpoints, strict=False))
-    found = activations.sources(f"{site.planned.name}.{control.plugin.name}", own) if own else {}
+    found = activations.sources(f"{site.planned.name}.{control.plugin.name}", own.arrays) if own else {}
     made_of = ControlOf(control.plugin.name, base.name, _made_by(control, found))
     subjects = tuple(
         subject_of(coder, condition, site, folder, control.item.trained, sources.get(coder.seed), made_of)
@@ -85,24 +85,25 @@ def _made_by(control: Chosen, own: Mapping[str, DataSource]) -> Mapping[str, Any
     return about
 
 
-def _own_arrays(control: Chosen, site: ReadySite) -> Arrays:
-    """The activations of the control's own network, where it has one; every condition of the site has the same."""
+def _own_model(control: Chosen, site: ReadySite) -> OtherModel | None:
+    """The control's own network, where it has one; every condition of the site has the same."""
     if not isinstance(control.item, ModelControl):
-        return ()
-    alter = partial(control.item.alter, settings=control.settings)
-    return site.capture_altered(control.plugin.name, control.describe(), alter)
+        return None
+    return site.other(control.plugin.name, control.describe(), partial(control.item.alter, settings=control.settings))
 
 
-def _own_starts(base: ReadyCondition, own: Arrays) -> dict[int, Params]:
+def _own_starts(base: ReadyCondition, own: OtherModel) -> dict[int, Params]:
     """Where the base's seeds start from on other activations, whose mean a start may hold."""
-    mean = activations.rows_of(own, "train", target=True).mean(0)
+    mean = own.rows("train", target=True).mean(0)
     return {c.seed: trainer.initial_params(c.architecture, c.settings, c.dims, c.seed, mean) for c in base.coders}
 
 
-def _learned_rows(control: Chosen, site: ReadySite, own: Arrays, perform: Perform) -> tuple[Tensor, Tensor] | None:
+def _learned_rows(
+    control: Chosen, site: ReadySite, own: OtherModel | None, perform: Perform
+) -> tuple[Tensor, Tensor] | None:
     """What the base's recipe is run on again, if it is."""
     if own:
-        return activations.rows_of(own, "train"), activations.rows_of(own, "train", target=True)
+        return own.rows("train"), own.rows("train", target=True)
     return _new_rows(control, site, perform) if isinstance(control.item, TrainedControl) else None
 
 

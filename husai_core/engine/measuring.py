@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from husai_core import strict_json
 from husai_core.benchmark import Task
 from husai_core.engine.coders import ReadyCondition
+from husai_core.engine.kept import KeptParts
+from husai_core.engine.library import Library
 from husai_core.engine.plan import Chosen
 from husai_core.engine.sites import Perform, ReadySite
 from husai_core.errors import EvaluationError, HusaiError, Skipped, one_line
-from husai_core.evidence import Measurement, Outcome, evidence_document
+from husai_core.evidence import DataSource, Measurement, Outcome, evidence_document
 from husai_core.metric import MetricCard
 from husai_core.model import Progress
 from husai_core.plugins import Plugin, install_command
@@ -28,13 +30,22 @@ def measure(
     site: ReadySite,
     conditions: Sequence[ReadyCondition],
     metrics: Sequence[Plugin],
+    library: Library,
     perform: Perform,
+    unfinished: Callable[[Any], Path],
 ) -> tuple[bytes, Outcome]:
     """The evidence of one benchmark at one site. What did not complete is written down, not cached.
 
     The next run tries it again.
     """
     cards = {plugin.name: plugin.item.card for plugin in metrics}
+    place = f"benchmark {benchmark.plugin.name}"
+    try:
+        texts = {name: library.read(name) for name in benchmark.item.reads(benchmark.settings)}
+    except Exception as error:
+        outcome = _incomplete(error, place)
+        return _document(outcome, [], benchmark, site, conditions, (), metrics), outcome
+    read = [DataSource(name, found.digest, len(found.texts)) for name, found in sorted(texts.items())]
     key = {
         "work": "benchmark",
         "benchmark": benchmark.describe(),
@@ -42,9 +53,11 @@ def measure(
         "conditions": [dict(c.key) for c in conditions],
         "subjects": [s.to_json() for c in conditions for s in c.subjects],
         "metrics": [plugin.origin().to_json() for plugin in metrics],
+        "texts": [source.to_json() for source in read],
     }
 
     def work(folder: Path, progress: Progress) -> None:
+        parts = KeptParts(unfinished(key))
         task = Task(
             site=_public_site(site),
             conditions={c.name: c.coders for c in conditions},
@@ -53,41 +66,56 @@ def measure(
             metrics=[plugin.item for plugin in metrics],
             settings=benchmark.settings,
             progress=progress,
-            own={c.name: (c.rows("test"), c.rows("test", target=True)) for c in conditions if c.own},
+            own={c.name: (o.rows("test"), o.rows("test", target=True)) for c in conditions if (o := c.own)},
+            own_readers={c.name: o.reader for c in conditions if (o := c.own)},
             known=site.known,
+            texts=texts,
+            reader=site.reader,
+            kept=parts,
         )
         found = []
         for measurement in benchmark.item.measure(task):
             refuse_unsound(measurement, cards, task.conditions)
             found.append(measurement)
         if not found:
-            raise EvaluationError(f"benchmark {benchmark.plugin.name}", "it yielded no measurement")
-        (folder / DOCUMENT).write_bytes(_document(Outcome("completed"), found))
-
-    def _document(outcome: Outcome, found: Sequence[Measurement]) -> bytes:
-        ordered = sorted(found, key=lambda m: (m.condition, m.metric, sorted(m.setting.items())))
-        document = evidence_document(
-            benchmark=benchmark.plugin.origin(),
-            settings=benchmark.describe()["settings"],
-            site={"name": site.planned.name, "digest": site.digest},
-            data=list(dict.fromkeys([*site.test_sources, *(s for c in conditions for s in c.own_test_sources)])),
-            subjects=[
-                {"name": s.name, "digest": strict_json.digest(strict_json.encode(s.to_json()))}
-                for c in conditions
-                for s in c.subjects
-            ],
-            outcome=outcome,
-            measurements=ordered,
-            metrics={plugin.name: (plugin.origin(), plugin.item.card) for plugin in metrics},
-        )
-        return strict_json.encode(document)
+            raise EvaluationError(place, "it yielded no measurement")
+        done = _document(Outcome("completed"), found, benchmark, site, conditions, read, metrics)
+        (folder / DOCUMENT).write_bytes(done)
+        parts.remove()
 
     try:
         folder = perform(f"{benchmark.plugin.name} at {site.planned.name}", key, work)
     except Exception as error:
-        outcome = _incomplete(error, f"benchmark {benchmark.plugin.name}")
-        return _document(outcome, []), outcome
+        outcome = _incomplete(error, place)
+        return _document(outcome, [], benchmark, site, conditions, read, metrics), outcome
     return (folder / DOCUMENT).read_bytes(), Outcome("completed")
+
+
+def _document(
+    outcome: Outcome,
+    found: Sequence[Measurement],
+    benchmark: Chosen,
+    site: ReadySite,
+    conditions: Sequence[ReadyCondition],
+    read: Sequence[DataSource],
+    metrics: Sequence[Plugin],
+) -> bytes:
+    document = evidence_document(
+        benchmark=benchmark.plugin.origin(),
+        settings=benchmark.describe()["settings"],
+        site={"name": site.planned.name, "digest": site.digest},
+        data=list(dict.fromkeys([*site.test_sources, *(s for c in conditions for s in c.own_test_sources)])),
+        texts=read,
+        subjects=[
+            {"name": s.name, "digest": strict_json.digest(strict_json.encode(s.to_json()))}
+            for c in conditions
+            for s in c.subjects
+        ],
+        outcome=outcome,
+        measurements=sorted(found, key=lambda m: (m.condition, m.metric, repr(sorted(m.setting.items())))),
+        metrics={plugin.name: (plugin.origin(), plugin.item.card) for plugin in metrics},
+    )
+    return strict_json.encode(document)
 
 
 def _incomplete(error: Exception, place: str) -> Outcome:
@@ -110,7 +138,7 @@ def refuse_unsound(measurement: Measurement, cards: Mapping[str, MetricCard], co
         raise EvaluationError(place, "the benchmark was not handed that condition")
     if not measurement.observations:
         raise EvaluationError(place, "no observations; a summary alone is not evidence")
-    units = [o.seeds for o in measurement.observations]
+    units = [(o.seeds, o.part) for o in measurement.observations]
     if len(set(units)) != len(units):
         raise EvaluationError(place, "a unit was observed twice")
     for observation in measurement.observations:

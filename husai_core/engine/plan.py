@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from husai_core import interchange
+from husai_core.engine.library import Library
 from husai_core.errors import UsageError, did_you_mean
 from husai_core.plugins import Plugin, PluginTable
 from husai_core.sae import Dims
@@ -103,6 +104,7 @@ class Plan:
     controls: tuple[Chosen, ...]
     benchmarks: tuple[Chosen, ...]
     metrics: tuple[Plugin, ...]
+    library: Library
 
     def conditions_at(self, site: PlannedSite) -> list[PlannedCondition]:
         return [c for c in self.conditions if c.site == site]
@@ -131,6 +133,10 @@ def make_plan(study: Study, plugins: PluginTable) -> Plan:
     _refuse_unknown_metrics(study, {plugin.name: plugin for plugin in metrics})
     controls = tuple(choose("controls", c, f"$.control[{i}]") for i, c in enumerate(study.controls))
     benchmarks = tuple(choose("benchmarks", b, f"$.benchmark[{i}]") for i, b in enumerate(study.benchmarks))
+    library = Library(plugins, Path(study.place).parent)
+    for index, chosen in enumerate(benchmarks):
+        for name in chosen.item.reads(chosen.settings):
+            library.refuse_unknown_source(name, f"{study.place} $.benchmark[{index}].settings")
     searched = {search.points[0].family: search for search in study.searches}
     conditions: list[PlannedCondition] = []
     points: dict[tuple[str, str], list[PlannedCondition]] = {}  # of the searches, by search and site
@@ -175,7 +181,9 @@ def make_plan(study: Study, plugins: PluginTable) -> Plan:
         for (name, site), found in points.items()
         if name == search.name
     ]
-    return Plan(study, tuple(sites.values()), tuple(conditions), tuple(searches), controls, benchmarks, tuple(metrics))
+    return Plan(
+        study, tuple(sites.values()), tuple(conditions), tuple(searches), controls, benchmarks, tuple(metrics), library
+    )
 
 
 def _path_of(sae: SaeChoice | PretrainedChoice) -> str:

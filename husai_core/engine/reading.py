@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from husai_core import strict_json
 from husai_core.benchmark import Read
 from husai_core.engine import activations
 from husai_core.engine.store import Hooks, Pass, Shape, Stored
 from husai_core.errors import UsageError
-from husai_core.model import Corpus, Network
+from husai_core.model import Corpus, Network, Progress
 from husai_core.site import hooks_of
 
 if TYPE_CHECKING:
@@ -83,6 +85,13 @@ class DocumentPass:
         return {hook: shown[hook][read].flatten(1).float().cpu() for hook in self._hooks}
 
 
+def _digest(documents: Sequence[Sequence[int]]) -> str:
+    hasher = hashlib.sha256()
+    for document in documents:
+        hasher.update(array("q", [len(document), *document]).tobytes())
+    return "sha256:" + hasher.hexdigest()
+
+
 def by_length(documents: Sequence[Sequence[int]]) -> list[int]:
     """The numbers of the documents, the shortest first: the order of their rows in an array."""
     return sorted(range(len(documents)), key=lambda number: (len(documents[number]), number))
@@ -102,8 +111,11 @@ def _slices(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
             begin = end
 
 
-Fill = Callable[[Mapping[Hooks, Any], Callable[[], Pass]], Mapping[Hooks, Mapping[str, Stored]]]
+Fill = Callable[[Mapping[Hooks, Any], Callable[[], Pass], Progress], Mapping[Hooks, Mapping[str, Stored]]]
 """Arrays by what they depend on, made where missing."""
+
+Alter = Callable[[Network], Network]
+"""Another network, made of the one given, which may be changed."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +127,16 @@ class SiteReader:
     depends_on: Mapping[str, Any]  # the model's weights and who made it
     read_corpus: Callable[[], Corpus]
     fill: Fill
+    alter: Alter | None = None
+
+    def of_other(self, alter: Alter, depends_on: Any) -> SiteReader:
+        """The reader of another network, made of this one's."""
+        return dataclasses.replace(self, alter=alter, depends_on={**self.depends_on, "altered": depends_on})
 
     def network(self) -> Network:
         """The whole network, every layer of it."""
         network: Network = self.site.model.item.load(self.site.model.settings, self.site.model_seed, self.trained)
-        return network
+        return self.alter(network) if self.alter else network
 
     def corpus(self) -> Corpus:
         """The token rows behind the activations of the site."""
@@ -135,16 +152,18 @@ class SiteReader:
             raise UsageError(f"site {self.site.name}", f"document {empty} has no token", "leave empty documents out")
         return found
 
-    def read(self, texts: Sequence[str], limit: int = 128, *, last: bool = False) -> Read:
+    def read(self, texts: Sequence[str], limit: int, *, last: bool, progress: Progress) -> Read:
         """The activations at the site while the model reads each document, shared by all who ask for the same."""
         import torch
 
         documents = self.tokens(texts, limit)
         sides = list(dict.fromkeys([hooks_of(self.site.hook_in), hooks_of(self.site.hook_out)]))
-        digest = strict_json.digest(strict_json.encode(documents))
+        digest = _digest(documents)
         about = {"work": "documents", **self.depends_on, "documents": digest, "last": last}
         arrays = self.fill(
-            {hooks: {**about, "hooks": list(hooks)} for hooks in sides}, lambda: self._begin(documents, limit, last)
+            {hooks: {**about, "hooks": list(hooks)} for hooks in sides},
+            lambda: self._begin(documents, limit, last),
+            progress,
         )
         rows = [activations.load(arrays[hooks][SPLIT].path) for hooks in (sides[0], sides[-1])]
         counts = rows_of(documents, last=last)
@@ -160,4 +179,4 @@ class SiteReader:
         model = self.site.model.item
         layers = activations.layers_needed(hooks)
         network = model.load_reader(self.site.model.settings, self.site.model_seed, self.trained, layers, limit)
-        return DocumentPass(network, documents, hooks, last)
+        return DocumentPass(self.alter(network) if self.alter else network, documents, hooks, last)

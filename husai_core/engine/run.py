@@ -16,6 +16,7 @@ from husai_core.engine.plan import Chosen, Plan, PlannedCondition, PlannedSearch
 from husai_core.engine.sites import ReadySite, Work
 from husai_core.engine.store import ActivationStore, Hooks, Pass, Stored
 from husai_core.errors import UsageError
+from husai_core.model import Progress
 from husai_core.provenance import now, provenance
 
 NUMERICS = (
@@ -107,7 +108,7 @@ class _Run:
     def files(self) -> Files:
         """Everything a bundle says about the study, by path."""
         files: Files = {"study.toml": self.plan.study.raw}
-        for site in sites.prepare_sites(self.plan.sites, self.perform, self.capture):
+        for site in sites.prepare_sites(self.plan.sites, self.perform, self.capture, self.fill):
             planned = site.planned
             _add(files, {f"sites/{planned.name}.json": site.document})
             conditions = self._train(self.plan.conditions_at(planned), self.plan.study.seeds, self.plan.controls, site)
@@ -138,7 +139,9 @@ class _Run:
         return self._train([planned.confirmed(chosen)], self.plan.study.seeds, self.plan.controls, site)
 
     def _measure(self, benchmark: Chosen, path: str, site: ReadySite, conditions: Sequence[ReadyCondition]) -> bytes:
-        document, outcome = measuring.measure(benchmark, site, conditions, self.plan.metrics, self.perform)
+        document, outcome = measuring.measure(
+            benchmark, site, conditions, self.plan.metrics, self.plan.library, self.perform, self.unfinished_parts
+        )
         if outcome.status != "completed":
             did = "failed" if outcome.status == "failed" else "was skipped"
             self.listener.warn(f"{path}: the benchmark {did}: {outcome.reason}")
@@ -165,18 +168,34 @@ class _Run:
         """Where a piece of work keeps its state, to go on from when it is stopped."""
         return self.cache.unfinished(self._key(depends_on))
 
+    def unfinished_parts(self, depends_on: Any) -> Path:
+        """Where a piece of work keeps those of its parts that are done."""
+        return self.cache.unfinished(self._key(depends_on), ".jsonl")
+
     def capture(
         self, label: str, wanted: Mapping[Hooks, Any], begin: Callable[[], Pass]
     ) -> Mapping[Hooks, Mapping[str, Stored]]:
         """Arrays of activations: from the store where every byte is as it was, else made now, in one pass."""
-        keys = {hooks: self._key(depends_on) for hooks, depends_on in wanted.items()}
         started = self._start(label)
-        made = self.arrays.fill(keys, begin, self.listener.progress)
+        made, arrays = self._filled(wanted, begin, self.listener.progress)
+        self._finish(label, started, cached=not made)
+        return arrays
+
+    def fill(
+        self, wanted: Mapping[Hooks, Any], begin: Callable[[], Pass], progress: Progress
+    ) -> Mapping[Hooks, Mapping[str, Stored]]:
+        """As `capture`, as a part of another piece of work."""
+        return self._filled(wanted, begin, progress)[1]
+
+    def _filled(
+        self, wanted: Mapping[Hooks, Any], begin: Callable[[], Pass], progress: Progress
+    ) -> tuple[bool, Mapping[Hooks, Mapping[str, Stored]]]:
+        keys = {hooks: self._key(depends_on) for hooks, depends_on in wanted.items()}
+        made = self.arrays.fill(keys, begin, progress)
         for text in self.arrays.changed:
             self.listener.warn(text)
         self.arrays.changed.clear()
-        self._finish(label, started, cached=not made)
-        return {hooks: self.arrays.open(key) for hooks, key in keys.items()}
+        return made, {hooks: self.arrays.open(key) for hooks, key in keys.items()}
 
     def _key(self, depends_on: Any) -> str:
         return key_of({"depends_on": depends_on, "environment": self.environment})

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from husai_core import strict_json
 from husai_core.engine import activations
 from husai_core.engine.plan import PlannedSite
+from husai_core.engine.reading import Alter, Fill, SiteReader
 from husai_core.engine.store import Hooks, Pass, Stored, file_digest
 from husai_core.errors import EvaluationError
 from husai_core.evidence import DataSource
-from husai_core.model import Check, Corpus, Known, Network, Progress
+from husai_core.model import Check, Corpus, Known, Progress
 from husai_core.site import hooks_of
 
 if TYPE_CHECKING:
@@ -35,9 +36,20 @@ Capture = Callable[[str, Mapping[Hooks, Any], Callable[[], Pass]], Mapping[Hooks
 Arrays = tuple[Mapping[str, Stored], ...]
 """What is read, by split; then what is to be written, where that differs."""
 
-Alter = Callable[[Network], Network]
-CaptureAltered = Callable[[str, Any, Alter], Arrays]
-"""The arrays that a site would have with another network: what it is called, what it depends on, how it is made."""
+
+@dataclass(frozen=True)
+class OtherModel:
+    """What a site would show with another network: the same tokens, at the same hooks."""
+
+    arrays: Arrays
+    reader: SiteReader
+
+    def rows(self, split: str, *, target: bool = False) -> Tensor:
+        return activations.rows_of(self.arrays, split, target=target)
+
+
+MakeOther = Callable[[str, Any, Alter], OtherModel]
+"""The site with another network: what that is called, what it depends on, and how it is made of the site's own."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +62,9 @@ class ReadySite:
     key: Mapping[str, Any]
     test_sources: tuple[DataSource, ...]
     arrays: Arrays
-    capture_altered: CaptureAltered
     known: Callable[[], Known]  # what the model knows of the test rows and of itself
+    reader: SiteReader
+    other: MakeOther
 
     def rows(self, split: str, *, target: bool = False) -> Tensor:
         return activations.rows_of(self.arrays, split, target=target)
@@ -75,6 +88,11 @@ class _ReadyModel:
         activations.refuse_unknown_hooks(network, hooks, place)
         return activations.NetworkPass(network, _read_corpus(self.examined / CORPUS_FILE), hooks)
 
+    def reader(self, site: PlannedSite, fill: Fill) -> SiteReader:
+        """What benchmarks at one of the sites may ask of it."""
+        depends_on = {name: value for name, value in self.depends_on.items() if name != "corpus"}
+        return SiteReader(site, self.trained, depends_on, lambda: _read_corpus(self.examined / CORPUS_FILE), fill)
+
     def known(self) -> Known:
         """What the model knows of its test rows, in the order of the arrays, and of itself."""
         model, settings, seed = self.site.model.item, self.site.model.settings, self.site.model_seed
@@ -96,39 +114,40 @@ def model_key(site: PlannedSite) -> bytes:
     return strict_json.encode({"model": site.model.describe(), "seed": site.model_seed})
 
 
-def prepare_sites(planned: Sequence[PlannedSite], perform: Perform, capture: Capture) -> list[ReadySite]:
+def prepare_sites(planned: Sequence[PlannedSite], perform: Perform, capture: Capture, fill: Fill) -> list[ReadySite]:
     """Every site, in order; those that share a model share one pass over its corpus."""
     groups: dict[bytes, list[PlannedSite]] = {}
     for site in planned:
         groups.setdefault(model_key(site), []).append(site)
-    ready = {r.planned.name: r for group in groups.values() for r in _prepare_group(group, perform, capture)}
+    ready = {r.planned.name: r for group in groups.values() for r in _prepare_group(group, perform, capture, fill)}
     return [ready[site.name] for site in planned]
 
 
-def _prepare_group(group: Sequence[PlannedSite], perform: Perform, capture: Capture) -> list[ReadySite]:
+def _prepare_group(group: Sequence[PlannedSite], perform: Perform, capture: Capture, fill: Fill) -> list[ReadySite]:
     model = _prepare_model(group[0], perform)
     sides = {site.name: _sides(site) for site in group}
     wanted = {hooks: {"work": "array", **model.depends_on, "hooks": list(hooks)} for s in sides.values() for hooks in s}
     names = ", ".join(site.name for site in group)
     points = sorted({hook for hooks in wanted for hook in hooks})
     arrays = capture(f"activations {names}", wanted, lambda: model.begin(points, f"site {names}"))
-    return [
-        _describe(
-            site, model, tuple(arrays[hooks] for hooks in sides[site.name]), partial(_altered, site, model, capture)
-        )
-        for site in group
-    ]
+    return [_describe(site, model, tuple(arrays[hooks] for hooks in sides[site.name]), capture, fill) for site in group]
 
 
 def _altered(
-    site: PlannedSite, model: _ReadyModel, capture: Capture, name: str, depends_on: Any, alter: Alter
-) -> Arrays:
+    site: PlannedSite,
+    model: _ReadyModel,
+    capture: Capture,
+    reader: SiteReader,
+    name: str,
+    depends_on: Any,
+    alter: Alter,
+) -> OtherModel:
     """The same tokens at the same hooks of another network; it need not hold the checks of the model."""
     sides = _sides(site)
     wanted = {h: {"work": "array", **model.depends_on, "hooks": list(h), "altered": depends_on} for h in sides}
     points, label = sorted({hook for hooks in sides for hook in hooks}), f"activations of {name} at {site.name}"
     arrays = capture(label, wanted, lambda: model.begin(points, f"site {site.name}", alter))
-    return tuple(arrays[hooks] for hooks in sides)
+    return OtherModel(tuple(arrays[hooks] for hooks in sides), reader.of_other(alter, depends_on))
 
 
 def _sides(site: PlannedSite) -> list[Hooks]:
@@ -152,7 +171,7 @@ def _prepare_model(site: PlannedSite, perform: Perform) -> _ReadyModel:
     return _ReadyModel(site, trained, examined, {**model_depends, "weights": weights, "corpus": corpus})
 
 
-def _describe(site: PlannedSite, model: _ReadyModel, arrays: Arrays, altered: CaptureAltered) -> ReadySite:
+def _describe(site: PlannedSite, model: _ReadyModel, arrays: Arrays, capture: Capture, fill: Fill) -> ReadySite:
     found = activations.sources(site.name, arrays)
     inputs = dict(site.model.item.inputs(site.model.settings))
     document = strict_json.encode(
@@ -173,8 +192,9 @@ def _describe(site: PlannedSite, model: _ReadyModel, arrays: Arrays, altered: Ca
     )
     key = {"work": "activations", "of": dict(model.depends_on), "hooks": [list(hooks) for hooks in _sides(site)]}
     test = tuple(activations.data_of("test", found))
-    known = cache(model.known)
-    return ReadySite(site, document, strict_json.digest(document), key, test, arrays, altered, known)
+    digest, known, reader = strict_json.digest(document), cache(model.known), model.reader(site, fill)
+    other = partial(_altered, site, model, capture, reader)
+    return ReadySite(site, document, digest, key, test, arrays, known, reader, other)
 
 
 def _examine(site: PlannedSite, trained: Path, folder: Path) -> None:

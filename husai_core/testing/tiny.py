@@ -65,6 +65,10 @@ class Tiny(TrainedModel):
 
         return {"directions": load_file(folder / WEIGHTS_FILE)["embed"]}
 
+    def encode(self, settings: TinySettings, seed: int, folder: Path, texts: Sequence[str]) -> list[list[int]]:
+        """A token per word; the first of all tokens begins every text."""
+        return [[0, *(sum(word.encode()) % settings.tokens for word in text.split())] for text in texts]
+
     def self_check(self, network: Any, settings: TinySettings, seed: int) -> Sequence[Check]:
         return [Check("learned", float(settings.learned), at_least=1.0)]
 

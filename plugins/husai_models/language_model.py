@@ -7,15 +7,15 @@ import json
 import logging
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
-from husai_core import Check, Corpus, EvaluationError, Model, Network, strict_json
+from husai_core import Check, Corpus, EvaluationError, Model, Network, UsageError, strict_json
 from husai_core.model import WEIGHTS_FILE, Progress
 from husai_models.text import TextSettings, documents, make_corpus, text_inputs
 
@@ -83,6 +83,9 @@ class LanguageModel(Model):
 
         config = strict_json.parse((folder / CONFIG_FILE).read_bytes(), CONFIG_FILE)
         cut = layers is not None and layers < config["n_layers"]
+        if settings.context_length > config["n_ctx"]:
+            rule = f"{settings.context_length} tokens are more than the {config['n_ctx']} that the model can read"
+            raise UsageError(f"model {self.name}", rule, "read shorter documents, or lower context_length")
         config["n_ctx"] = settings.context_length
         if cut:
             config["n_layers"] = max(1, layers or 0)
@@ -92,11 +95,24 @@ class LanguageModel(Model):
         own = dict(network.named_parameters())
         with safe_open(folder / WEIGHTS_FILE, "pt") as kept, torch.no_grad():
             for name, parameter in own.items():
-                parameter.copy_(kept.get_tensor(name))
+                parameter.copy_(kept.get_slice(name)[: len(parameter)])  # of a table of positions, the first
         loaded: Network = network.eval()
         return loaded
 
+    def load_reader(self, settings: Any, seed: int, folder: Path, layers: int | None, length: int) -> Network:
+        """Its positions are rotary, or a table that is read as far as it goes."""
+        return self.load(replace(settings, context_length=max(length, settings.context_length)), seed, folder, layers)
+
     def tokenise(self, settings: Any, seed: int, folder: Path) -> Corpus:
+        begin, ids = self._tokenizer(folder)
+        return make_corpus(documents(settings, self.folder), lambda text: ids([text])[0], begin, settings, seed)
+
+    def encode(self, settings: Any, seed: int, folder: Path, texts: Sequence[str]) -> list[list[int]]:
+        begin, ids = self._tokenizer(folder)
+        return [[begin, *found] for found in ids(texts)]
+
+    def _tokenizer(self, folder: Path) -> tuple[int, Callable[[Sequence[str]], list[list[int]]]]:
+        """The token that begins every text, and what turns texts into the others."""
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER_FOLDER, local_files_only=True)
@@ -105,11 +121,11 @@ class LanguageModel(Model):
             rule = "its tokenizer has neither a BOS nor an EOS token"
             raise EvaluationError(f"model {self.name}", rule, "add one to the tokenizer in a local folder")
 
-        def encode(text: str) -> list[int]:
-            ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-            return ids
+        def ids(texts: Sequence[str]) -> list[list[int]]:
+            found: list[list[int]] = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+            return found
 
-        return make_corpus(documents(settings, self.folder), encode, begin, settings, seed)
+        return begin, ids
 
     def examine(self, network: Any, corpus: Corpus, settings: Any, seed: int) -> Sequence[Check]:
         """Held-out text is predicted as well as stated, and the same tokens in another order far worse."""

@@ -183,6 +183,34 @@ def test_a_control_of_another_model_is_trained_and_measured_on_the_rows_it_state
     assert "activations" not in document(folder, "subjects/site.topk.gaussian_matched.s1.json")["control"]
 
 
+def test_a_benchmark_that_reads_documents_may_read_them_with_the_model_of_each_condition(
+    tmp_path: Path, run_text: Any, study_of: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from husai_benchmarks.consistency import Consistency
+    from husai_core import Task
+
+    seen: dict[str, Any] = {}
+    measure = Consistency.measure
+
+    def reading(self: Consistency, task: Task) -> Any:
+        read = task.read(["a b c"], 4)
+        seen["site"] = read.rows_in.clone()
+        for name in task.conditions:
+            own = task.read(["a b c"], 4, condition=name)
+            assert own.tokens == read.tokens
+            seen[name] = own.rows_in.clone()
+            embedding = task.own_model(name).network().embed  # type: ignore[attr-defined]
+            assert seen[name][0].allclose(embedding[[0, own.tokens[0][0]]].sum(0)), "BOS and the first word"
+        return measure(self, task)
+
+    monkeypatch.setattr(Consistency, "measure", reading)
+    run_text(study_of("random_decoder", "random_model", **{"steps = 40": "steps = 1"}), tmp_path)
+    assert len(seen) == 1 + 2 * 3
+    for name, rows in seen.items():
+        assert rows.equal(seen["site"]) == ("random_model" not in name)
+    assert seen["site.topk.random_model"].equal(seen["site.relu.random_model"])
+
+
 def test_another_draw_of_the_model_is_other_work_and_the_rest_is_not(
     everything: Any, run_text: Any, study_of: Texts
 ) -> None:

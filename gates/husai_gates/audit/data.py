@@ -25,6 +25,7 @@ def check_data(
 ) -> Iterator[Finding]:
     """Evidence on rows that neither its site nor a control at it describes so, or that dictionaries were trained on."""
     yield from _check_names(path, document["data"])
+    yield from _check_names(path, document.get("texts", ()), "texts")
     name = document["site"]["name"]
     described = sites[name]["data"] if name in sites else document["data"]  # an unsound site was reported by then
     controls = [subjects[s["name"]].control for s in document["subjects"] if s["name"] in subjects]
@@ -55,10 +56,10 @@ def _is_train(name: str, site: str) -> bool:
     return "train" in name.removeprefix(f"{site}.").split(".")
 
 
-def _check_names(path: str, data: Sequence[Source]) -> Iterator[Finding]:
+def _check_names(path: str, data: Sequence[Source], key: str = "data") -> Iterator[Finding]:
     seen: set[str] = set()
     for index, source in enumerate(data):
         if source["name"] in seen:
             rule = f"the name '{source['name']}' stands twice"
-            yield Finding("EV-DATA", path, f"$.data[{index}].name", rule, "name every set of rows once")
+            yield Finding("EV-DATA", path, f"$.{key}[{index}].name", rule, "name every set once")
         seen.add(source["name"])
