@@ -1,7 +1,7 @@
 """HUSAI: decides whether a sparse autoencoder may be released, in a way a stranger can check."""
 
 from husai_core.benchmark import Benchmark, Read, Task
-from husai_core.control import AnyControl, Control, FittedControl, ModelControl, TrainedControl
+from husai_core.control import AnyControl, Control, FittedControl, KnownControl, ModelControl, TrainedControl
 from husai_core.errors import EvaluationError, ExitCode, HusaiError, InvalidEvidence, Skipped, UsageError
 from husai_core.evidence import Measurement, Observation
 from husai_core.hookspecs import hookimpl
@@ -29,6 +29,7 @@ __all__ = [
     "HusaiError",
     "InvalidEvidence",
     "Known",
+    "KnownControl",
     "Measurement",
     "Metric",
     "MetricCard",

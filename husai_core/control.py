@@ -1,13 +1,14 @@
 """Controls: coders whose score we know how to expect. The kinds differ in what a control is made from.
 
-A `Control` is made from its base alone, and a `FittedControl` also from the training rows. For the other two the base's
-recipe is run again: a `TrainedControl` says on which other rows, a `ModelControl` on the rows of which other network.
+A `Control` is made from its base alone, a `FittedControl` also from the training rows, and a `KnownControl` also from
+what the model knows of itself. For the other two the base's recipe is run again: a `TrainedControl` says on which other
+rows, a `ModelControl` on the rows of which other network.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from husai_core.sae import Coder
@@ -55,6 +56,19 @@ class FittedControl(AnyControl):
     @abstractmethod
     def fit(self, base: Coder, rows: Tensor, settings: Any, generator: Generator) -> Params:
         """Parameters of the control; `rows` (N, d_in) is memory-mapped, so read it in slices and leave it as it is."""
+
+
+class KnownControl(AnyControl):
+    """A control that is told what the model knows of itself; refused at a site whose model does not know it."""
+
+    trained = False
+    needs_tables: ClassVar[Sequence[str]]
+
+    @abstractmethod
+    def reveal(
+        self, base: Coder, tables: Mapping[str, Tensor], rows: Tensor, settings: Any, generator: Generator
+    ) -> Params:
+        """Parameters of the control; `tables` has those that were asked for and maybe more, `rows` as in `fit`."""
 
 
 class TrainedControl(AnyControl):

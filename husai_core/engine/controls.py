@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from husai_core.control import FittedControl, ModelControl, TrainedControl
+from husai_core.control import FittedControl, KnownControl, ModelControl, TrainedControl
 from husai_core.engine import activations, trainer
 from husai_core.engine.coders import ReadyCondition, read_params, subject_of, write_coder
 from husai_core.engine.plan import Chosen, PlannedCondition
 from husai_core.engine.sites import OtherModel, Perform, ReadySite
+from husai_core.errors import UsageError, did_you_mean
 from husai_core.evidence import DataSource
 from husai_core.model import Progress
 from husai_core.sae import Coder
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
     from husai_core.sae import Params
 
 ROWS_WITHOUT_RECIPE = 16 * 1024  # training rows from which thresholds are set where no recipe says how many
+
+
+def refuse_what_is_unknown(chosen: Sequence[Chosen], site: ReadySite) -> None:
+    """Say before anything is trained that a control needs to know what the model of this site does not."""
+    for control in chosen:
+        for table in control.item.needs_tables if isinstance(control.item, KnownControl) else ():
+            if table not in (known := site.known().tables):
+                rule = f"the model '{site.planned.model.plugin.name}' gives no table '{table}'"
+                step = f"leave this control out, or use a model that gives it; {did_you_mean(table, known)}"
+                raise UsageError(f"control {control.plugin.name} at site {site.planned.name}", rule, step)
 
 
 def make_control(
@@ -53,7 +64,7 @@ def make_control(
         if learned:
             made = _train_again(base, condition, starts, learned, progress, unfinished(key))
         else:
-            made = _make(control, base, name, rows)
+            made = _make(control, base, name, site, rows)
         for coder in base.coders:
             params = made[coder.seed]
             _calibrate(control, coder, condition, params, rows)
@@ -148,21 +159,23 @@ def _train_again(
     return trainer.train(first.architecture, first.settings, known, *rows, condition.recipe, progress, checkpoint)
 
 
-def _make(control: Chosen, base: ReadyCondition, name: str, rows: Tensor) -> dict[int, Params]:
+def _make(control: Chosen, base: ReadyCondition, name: str, site: ReadySite, rows: Tensor) -> dict[int, Params]:
     """What the plugin makes of every coder; a deterministic control is made once."""
     if not control.item.deterministic:
-        return {coder.seed: _make_one(control, coder, name, rows) for coder in base.coders}
-    one = _make_one(control, base.coders[0], name, rows)
+        return {coder.seed: _make_one(control, coder, name, site, rows) for coder in base.coders}
+    one = _make_one(control, base.coders[0], name, site, rows)
     return {coder.seed: {name: value.clone() for name, value in one.items()} for coder in base.coders}
 
 
-def _make_one(control: Chosen, coder: Coder, name: str, rows: Tensor) -> Params:
+def _make_one(control: Chosen, coder: Coder, name: str, site: ReadySite, rows: Tensor) -> Params:
     """What the plugin makes of one coder."""
     import torch
 
     generator = torch.Generator().manual_seed(_derived_seed(name, coder.seed))
     if isinstance(control.item, FittedControl):
         params = control.item.fit(coder, rows, control.settings, generator)
+    elif isinstance(control.item, KnownControl):
+        params = control.item.reveal(coder, site.known().tables, rows, control.settings, generator)
     else:
         params = control.item.make(coder, control.settings, generator)
     return {name: value.clone() for name, value in params.items()}  # the base may share its tensors
@@ -174,7 +187,7 @@ def _calibrate(control: Chosen, coder: Coder, condition: PlannedCondition, param
 
     if condition.recipe:
         trainer.calibrate(coder.architecture, coder.settings, params, rows, condition.recipe)
-    elif isinstance(control.item, FittedControl):
+    elif isinstance(control.item, FittedControl | KnownControl):
         with torch.no_grad():
             coder.architecture.calibrate(params, rows[:ROWS_WITHOUT_RECIPE], coder.settings)
     # else: a pretrained coder keeps the threshold that it came with, and so does what is made of it

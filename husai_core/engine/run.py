@@ -110,6 +110,7 @@ class _Run:
         files: Files = {"study.toml": self.plan.study.raw}
         for site in sites.prepare_sites(self.plan.sites, self.perform, self.capture, self.fill):
             planned = site.planned
+            controls.refuse_what_is_unknown(self.plan.controls, site)
             _add(files, {f"sites/{planned.name}.json": site.document})
             conditions = self._train(self.plan.conditions_at(planned), self.plan.study.seeds, self.plan.controls, site)
             for search in self.plan.searches_at(planned):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from husai_controls.fixed_basis import pairs, signed_basis
 from husai_controls.moments import moments
-from husai_controls.signed_basis import pairs, signed_basis
 from husai_core import AnyControl, Coder, FittedControl, hookimpl
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from husai_core.study import parse_study
 from husai_gates.audit import audit
 
 AGAIN = ("permuted_dimensions", "gaussian_matched", "random_model")
-FIXED = ("identity", "pca")
+FIXED = ("identity", "pca", "oracle")
 TWO = '[[control]]\nname = "untrained"\n\n[[control]]\nname = "random_decoder"\n'
 SEEDS = (1, 2, 3)
 Texts = Callable[..., str]
@@ -281,6 +281,34 @@ def test_a_fixed_basis_of_a_transcoder_is_refused_before_anything_is_run(
     ):
         run_text(study_of(name, **AS_TRANSCODERS), tmp_path)
     assert not (tmp_path / "cache" / "activations").exists()
+
+
+def test_an_oracle_needs_a_model_that_knows_and_says_so_before_training(
+    tmp_path: Path, run_text: Any, study_of: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from husai_core.testing.tiny import Tiny
+
+    monkeypatch.setattr(Tiny, "tables", lambda *_: {"feature": 1})
+    with pytest.raises(
+        UsageError, match=r"control oracle at site site: .* 'tiny' gives no table 'features'.*did you mean"
+    ):
+        run_text(study_of("oracle"), tmp_path)
+    assert not list((tmp_path / "cache").rglob("sae_weights.safetensors"))
+
+
+def test_an_oracle_is_told_the_features_of_the_model(everything: Any) -> None:
+    from safetensors.numpy import load_file
+
+    from husai_core.interchange import read_weights
+
+    folder, _ = everything
+    (model,) = (folder / "cache").rglob("model.safetensors")
+    embed = load_file(model)["embed"]
+    true = embed / numpy.linalg.norm(embed, axis=1, keepdims=True)
+    raw = (folder / "out" / "weights" / "site.topk.oracle.s1" / "sae_weights.safetensors").read_bytes()
+    cosines = read_weights(raw)["W_dec"].numpy() @ true.T
+    assert cosines.max(1) == pytest.approx(1, abs=1e-5)
+    assert len(set(cosines.argmax(1))) == 24, "as many different features as there is room for"
 
 
 def test_a_model_without_weights_to_draw_stops_the_run(tmp_path: Path, run_text: Any, study_of: Texts) -> None:

@@ -10,11 +10,11 @@ from husai_gates.audit.paths import path_of
 from husai_gates.condition import Condition
 from husai_gates.finding import Finding
 
-UNTRAINED = frozenset({"untrained", "identity", "pca"})  # of the shipped controls, those that took no step
+UNTRAINED = frozenset({"untrained", "identity", "pca", "oracle"})  # of the shipped controls, those that took no step
 BY_RECIPE = frozenset({"permuted_dimensions", "gaussian_matched", "random_model"})  # of their base
 TRAINED = frozenset({"random_decoder", "permuted_decoder", "degraded"}) | BY_RECIPE
 OF_A_PAST = frozenset({"untrained"}) | BY_RECIPE  # which nobody knows of what was trained elsewhere
-ONE_FOR_ALL = frozenset({"identity", "pca"})  # the same for every seed
+ONE_FOR_ALL = frozenset({"identity", "pca", "oracle"})  # the same for every seed
 OF_ANOTHER_MODEL = frozenset({"random_model"})  # trained and measured on activations of their own
 
 

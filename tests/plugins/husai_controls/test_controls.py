@@ -11,7 +11,7 @@ from husai_controls.degraded import Degraded
 from husai_controls.permuted_decoder import PermutedDecoder
 from husai_controls.random_decoder import RandomDecoder
 from husai_controls.untrained import Untrained
-from husai_core import FittedControl, ModelControl
+from husai_core import FittedControl, KnownControl, ModelControl
 from husai_core.plugins import PluginTable
 from husai_gates.audit.controls import BY_RECIPE, OF_A_PAST, OF_ANOTHER_MODEL, ONE_FOR_ALL, TRAINED, UNTRAINED
 from husai_metrics.decoder_movement import CosineToInitial
@@ -39,7 +39,7 @@ def test_the_modules_offer_them(plugins):
         assert control.needs_recipe == (name in BY_RECIPE)
         assert (control.needs_initial or control.needs_recipe) == (name in OF_A_PAST)
         assert isinstance(control, ModelControl) == (name in OF_ANOTHER_MODEL)
-        assert isinstance(control, FittedControl) == (name in ONE_FOR_ALL)
+        assert isinstance(control, FittedControl | KnownControl) == (name in ONE_FOR_ALL)
         for metric in ("pwmcc", "mcc", "cosine_to_initial", "explained_variance", "mse", "l0"):
             assert metric in control.expectation, name
 

@@ -1,4 +1,4 @@
-"""Signed basis: an orthonormal basis as a dictionary, each direction and its opposite a latent of its own.
+"""Fixed bases: given directions as a dictionary; of an orthonormal one, each direction and its opposite is a latent.
 
 Latents cannot be negative, so a coordinate needs two of them: relu(z) writes the direction and relu(-z) its opposite.
 """
@@ -30,10 +30,21 @@ def pairs(base: Coder) -> int:
 
 
 def signed_basis(base: Coder, directions: Tensor, mean: Tensor) -> Params:
-    """Latents 2i and 2i + 1 are the two signs of direction i (n, d) of the centred activations.
+    """Latents 2i and 2i + 1 are the two signs of direction i (n, d) of the centred activations."""
+    import torch
+
+    return fixed_basis(base, torch.stack([directions, -directions], 1).flatten(0, 1), mean)
+
+
+def fixed_basis(
+    base: Coder, directions: Tensor, centre: Tensor, above: float = 0.0, written: Tensor | None = None
+) -> Params:
+    """Latent i reads and writes direction i (n, d) of the activations around a centre, where it is above a threshold.
+
+    What is written without any latent is the centre, unless it is said to be something else.
 
     Latents without a direction read nothing, so that they never fire, and write repeated directions: a dictionary
-    has no zero rows.
+    has no zero rows. An architecture without a threshold of its own pays for one with magnitude, as a bias does.
     """
     import torch
 
@@ -41,14 +52,19 @@ def signed_basis(base: Coder, directions: Tensor, mean: Tensor) -> Params:
         rule = f"nobody knows what {unknown[0]} of '{base.architecture.name}' must be under a fixed basis"
         raise EvaluationError("a control with a fixed basis", rule, "leave this control out for this architecture")
     like, d_sae = base.params["W_dec"], base.dims.d_sae
-    signed = torch.stack([directions, -directions], 1).flatten(0, 1).to(like)  # (2n, d)
-    reading = signed.new_zeros(like.shape)
-    reading[: len(signed)] = signed
-    writing = signed[torch.arange(d_sae, device=like.device) % len(signed)]
-    centre = mean.to(like)
-    subtracted = getattr(base.settings, "apply_b_dec_to_input", False)
-    offset = like.new_zeros(d_sae) if subtracted else -(reading @ centre)
-    params = {"W_enc": reading.T.contiguous(), "W_dec": writing, "b_dec": centre}
+    directions = directions.to(like)
+    reading = directions.new_zeros(d_sae, directions.shape[-1])
+    reading[: len(directions)] = directions
+    writing = directions[torch.arange(d_sae, device=like.device) % len(directions)]
+    centre = centre.to(like)
+    written = centre if written is None else written.to(like)
+    subtracted = written if getattr(base.settings, "apply_b_dec_to_input", False) else 0.0
+    offset = reading @ (subtracted - centre)
+    params = {"W_enc": reading.T.contiguous(), "W_dec": writing, "b_dec": written.clone()}
     params |= {name: offset.clone() for name in BIASES}
     params |= {name: like.new_zeros(d_sae) for name in ZERO}
+    if "threshold" in base.params:
+        params["threshold"] += above
+    else:
+        params["b_gate" if "b_gate" in base.params else "b_enc"] -= above
     return {name: params[name].reshape(value.shape) for name, value in base.params.items()}
