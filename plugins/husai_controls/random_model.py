@@ -28,20 +28,23 @@ class RandomModelSettings:
 class RandomModel(ModelControl):
     """Every parameter tensor is drawn from a Gaussian with the mean and the standard deviation of its own values.
 
-    Weights drawn i.i.d. from a Gaussian are what Heap et al. (2501.17727) train on; the moments are kept so that
-    activations stay near the scale that the recipe was chosen for. A tensor of one value, such as the gain of a layer
-    norm that was never trained, has no spread and stays as it is; so do buffers.
+    Weights drawn i.i.d. from a Gaussian are what Heap et al. (2501.17727) train on; matching the moments keeps every
+    layer's weights on their scale. A tensor of one value, such as the gain of a layer norm that was never trained, has no
+    spread and stays as it is; so do buffers. Activations need not keep their scale: what a trained network adds up
+    coherently, a random one does not, most of all where no norm stands between. A recipe with a penalty in place of a k,
+    which weighs errors against magnitudes, then lands at another sparsity; read l0 beside everything else.
     """
 
     name = "random_model"
     summary = "The base's recipe on the activations of the same network with every weight drawn anew."
     expectation = (
         "what a metric shows here comes from the tokens, the architecture and the recipe, not from what the model "
-        "learned: on the random network's own rows explained_variance, cosine, l0 and dead_fraction may be as good as "
-        "the base's or better (2501.17727), and then they say nothing about the model; mse and l1 have the scale of "
-        "those rows and compare with nobody's; l0 of an architecture with k is the base's; pwmcc and mcc are above "
-        "chance as far as the tokens alone have structure, and low against the base; cosine_to_initial is below 1 as "
-        "for any training; features that the model learned are not recovered."
+        "learned: on the random network's own rows explained_variance, cosine and dead_fraction may be as good as "
+        "the base's or better (2501.17727), and then they say nothing about the model; so may pwmcc and mcc, which "
+        "are above chance as far as tokens and architecture alone give the rows structure; mse and l1 have the scale "
+        "of those rows and compare with nobody's; l0 of an architecture with k is the base's, and with the others "
+        "another one where that scale differs; cosine_to_initial is below 1 as for any training; features that the "
+        "model learned are not recovered."
     )
     Settings = RandomModelSettings
 

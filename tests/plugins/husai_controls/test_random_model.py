@@ -84,7 +84,7 @@ def test_layers_that_were_left_out_change_nothing_below_them(network):
     assert torch.equal(*shown)
 
 
-def test_activations_stay_near_their_scale_and_are_others(network):
+def test_activations_of_a_network_that_learned_nothing_keep_their_scale_and_are_others(network):
     tokens = torch.arange(48).view(12, 4)
     old, new = (
         n.run_with_cache(tokens, names_filter=[HOOK], stop_at_layer=1)[1][HOOK].detach().flatten()
