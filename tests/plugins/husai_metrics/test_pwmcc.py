@@ -35,14 +35,14 @@ def test_agrees_with_brute_force_whatever_the_block(monkeypatch):
         assert metric.compare(a, b) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds, seeds)
 def test_symmetric(first, second):
     a, b = draw(first), draw(second, 7)
     assert metric.compare(a, b) == pytest.approx(metric.compare(b, a), abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds, st.permutations(range(12)), st.lists(st.sampled_from([-3.0, -1.0, 0.2]), min_size=12, max_size=12))
 def test_order_sign_and_scale_do_not_matter(seed, order, factors):
     a, b = draw(seed), draw(seed + 1)
