@@ -28,11 +28,12 @@ class RandomModelSettings:
 class RandomModel(ModelControl):
     """Every parameter tensor is drawn from a Gaussian with the mean and the standard deviation of its own values.
 
-    Weights drawn i.i.d. from a Gaussian are what Heap et al. (2501.17727) train on; matching the moments keeps every
-    layer's weights on their scale. A tensor of one value, such as the gain of a layer norm that was never trained, has no
-    spread and stays as it is; so do buffers. Activations need not keep their scale: what a trained network adds up
-    coherently, a random one does not, most of all where no norm stands between. A recipe with a penalty in place of a k,
-    which weighs errors against magnitudes, then lands at another sparsity; read l0 beside everything else.
+    Weights drawn i.i.d. from a Gaussian are what Heap et al. (2501.17727) train on; matching the moments keeps
+    every layer's weights on their scale. A tensor of one value, such as the gain of a layer norm that was never
+    trained, has no spread and stays as it is; so do buffers. Activations need not keep their scale: what a trained
+    network adds up coherently, a random one does not, most of all where no norm stands between. A recipe with a
+    penalty in place of a k, which weighs errors against magnitudes, then lands at another sparsity; read l0 beside
+    everything else.
     """
 
     name = "random_model"
