@@ -24,6 +24,8 @@ from husai_core import (
     Task,
     hookimpl,
 )
+from husai_core.benchmark import Reader
+from husai_core.model import Progress
 from husai_core.site import hooks_of
 
 if TYPE_CHECKING:
@@ -102,8 +104,25 @@ class SpliceSettings:
             raise ValueError(f"tokens must be at least 1, not {self.tokens}")
 
 
+@dataclass(frozen=True)
+class _Group:
+    """The conditions that belong to one network, with their test rows."""
+
+    reader: Reader
+    rows_in: Tensor
+    rows_out: Tensor
+    conditions: Mapping[str, Sequence[Coder]]
+
+    @property
+    def coders(self) -> list[Coder]:
+        return [coder for coders in self.conditions.values() for coder in coders]
+
+
 class Splice(Benchmark):
-    """A score is given only against an ablation that does harm: what an ablation does not lose cannot be recovered."""
+    """A score is given only against an ablation that does harm: what an ablation does not lose cannot be recovered.
+
+    A control of another network, such as `random_model`, is spliced into that one and judged by its clean predictions.
+    """
 
     name = "splice"
     summary = "Cross entropy and KL of the next token when reconstructions stand for activations, and both as scores."
@@ -116,27 +135,38 @@ class Splice(Benchmark):
         if not task.model.predicts_next:
             rule = f"the model '{task.site.model}' predicts no next token"
             raise Skipped(f"site {task.site.name}", rule, "use a language model: smollm2, huggingface")
+        groups = self._groups(task)
+        for number, group in enumerate(groups):
+
+            def progress(fraction: float, note: str, number: int = number) -> None:
+                task.progress((number + fraction) / len(groups), note)
+
+            with torch.no_grad():
+                totals = _Totals(list(self._parts(task, group, progress)))
+            first = 0
+            for condition, coders in group.conditions.items():
+                spliced = [totals.spliced(first + place) for place in range(len(coders))]
+                first += len(coders)
+                for metric, setting, values in totals.scores(spliced):
+                    seeds = (coder.seed for coder in coders)
+                    observations = tuple(Observation((s,), v) for s, v in zip(seeds, values, strict=True))
+                    yield Measurement(metric, condition, observations, setting)
+        task.progress(1.0, "splice: done")
+
+    def _groups(self, task: Task) -> list[_Group]:
+        """The site's own conditions, which share all runs without them, and each that has a network of its own."""
         chosen = {name: coders for name, coders in task.conditions.items() if not _own_target(coders)}
         if not chosen:
             rule = "every dictionary here chooses what it reconstructs, so none writes what the site does"
             raise Skipped(f"site {task.site.name}", rule, "add one without the trait own_target")
-        with torch.no_grad():
-            totals = _Totals()
-            for part in self._parts(task, [coder for coders in chosen.values() for coder in coders]):
-                totals.add(part)
-        number = 0
-        for condition, coders in chosen.items():
-            spliced = [totals.spliced(number + place) for place in range(len(coders))]
-            number += len(coders)
-            for metric, setting, values in totals.scores(spliced):
-                seeds = (coder.seed for coder in coders)
-                observations = tuple(Observation((s,), v) for s, v in zip(seeds, values, strict=True))
-                yield Measurement(metric, condition, observations, setting)
-        task.progress(1.0, "splice: done")
+        shared = {name: coders for name, coders in chosen.items() if name not in task.own_readers}
+        groups = [_Group(task.model, task.test_in, task.test_out, shared)] if shared else []
+        own = {name: coders for name, coders in chosen.items() if name in task.own_readers}
+        return groups + [_Group(task.own_model(n), *task.own_rows(n), {n: coders}) for n, coders in own.items()]
 
-    def _parts(self, task: Task, coders: Sequence[Coder]) -> Iterator[dict[str, Any]]:
+    def _parts(self, task: Task, group: _Group, progress: Progress) -> Iterator[dict[str, Any]]:
         """What a batch of rows adds to the sums, a batch at a time; each is kept."""
-        corpus = task.model.corpus()
+        corpus = group.reader.corpus()
         length, positions = corpus.tokens.shape[1], corpus.positions
         if min(positions) >= length - 1:
             rule = "the corpus reads the last position alone, and no token stands after it"
@@ -144,22 +174,23 @@ class Splice(Benchmark):
         numbers = corpus.test[: max(1, task.settings.tokens // length)]
         if not len(numbers):
             raise EvaluationError("benchmark splice", "there are no test rows", "give the corpus some")
-        mean = task.test_out[: len(numbers) * len(positions)].double().mean(0).float()
+        mean = group.rows_out[: len(numbers) * len(positions)].double().mean(0).float()
         layers: list[UpperLayers] = []  # the network is loaded when a batch needs it, and not if all are kept
 
         def work(begin: int, tokens: Tensor) -> dict[str, Any]:
             if not layers:
-                layers.append(UpperLayers(task.model.network(), hooks_of(task.site.hook_out)))
+                layers.append(UpperLayers(group.reader.network(), hooks_of(task.site.hook_out)))
             rows = slice(begin * len(positions), (begin + len(tokens)) * len(positions))
             clean = layers[0].clean(tokens)
-            _refuse_other_activations(clean.rows(positions), task.test_out[rows], task.site.name)
-            return _sums(layers[0], clean, positions, mean, task.test_in[rows], coders)
+            _refuse_other_activations(clean.rows(positions), group.rows_out[rows], task.site.name)
+            return _sums(layers[0], clean, positions, mean, group.rows_in[rows], group.coders)
 
-        size = max(1, TOKENS_AT_ONCE // length)
+        size, first = max(1, TOKENS_AT_ONCE // length), next(iter(group.conditions))
         for begin in range(0, len(numbers), size):
-            task.progress(begin / len(numbers), f"splice: row {begin} of {len(numbers)}")
+            progress(begin / len(numbers), f"splice: {first}, row {begin} of {len(numbers)}")
             tokens = corpus.tokens[numbers[begin : begin + size]]
-            yield task.remember(f"rows from {begin}", lambda begin=begin, tokens=tokens: work(begin, tokens))
+            name = f"{first}, rows from {begin}"
+            yield task.remember(name, lambda begin=begin, tokens=tokens: work(begin, tokens))
 
 
 def _sums(
@@ -219,11 +250,8 @@ class _Judge:
 class _Totals:
     """Sums over all batches, and what follows from them."""
 
-    def __init__(self) -> None:
-        self._parts: list[Mapping[str, Any]] = []
-
-    def add(self, part: Mapping[str, Any]) -> None:
-        self._parts.append(part)
+    def __init__(self, parts: Sequence[Mapping[str, Any]]) -> None:
+        self._parts = parts
 
     def spliced(self, number: int) -> tuple[float, float]:
         """Loss and divergence per token of one coder."""

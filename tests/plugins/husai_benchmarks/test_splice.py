@@ -216,7 +216,7 @@ def test_only_as_many_tokens_are_read_as_asked_for_and_in_any_batches_the_same(r
         task, settings=SpliceSettings(50 * LENGTH + 1), kept=lambda name, work: (names.append(name), work())[1]
     )
     assert values(few)["a", "ce_loss", ""] != pytest.approx(whole["a", "ce_loss", ""], abs=1e-6)
-    assert names == ["rows from 0", "rows from 30"]
+    assert names == ["a, rows from 0", "a, rows from 30"]
 
 
 def test_several_hook_points_are_written_together(reader, coder_of):
@@ -256,6 +256,23 @@ def test_a_score_is_left_out_where_the_ablation_does_no_harm(reader, coder_of, m
     assert {against for _, metric, against in values(task) if metric == "kl_score"} == {
         "zero", "mean", "zero_everywhere"
     }  # fmt: skip
+
+
+def test_a_control_of_another_network_is_spliced_into_that_one(reader, coder_of):
+    hook = "blocks.1.hook_resid_post"
+    other = replace(reader, whole=network_of("rotary"))
+    task, there = (task_at(r, hook, hook, {"a": [coder_of()]}) for r in (reader, other))
+    both = replace(
+        task,
+        conditions={"a": task.conditions["a"], "a.random_model": there.conditions["a"]},
+        own={"a.random_model": (there.test_in, there.test_out)},
+        own_readers={"a.random_model": other},
+    )
+    found = values(both)
+    for condition, alone in (("a", task), ("a.random_model", there)):
+        for (_, metric, against), expected in values(alone).items():
+            assert found[condition, metric, against] == expected
+    assert found["a", "ce_loss", ""] != found["a.random_model", "ce_loss", ""]
 
 
 def test_what_predicts_nothing_is_skipped_and_what_cannot_be_spliced_is_left_out(reader, coder_of):
