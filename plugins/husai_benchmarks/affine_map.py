@@ -8,7 +8,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FOLDS = 5
-PENALTIES = (1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)  # times the mean eigenvalue of the covariance of what is read
+PENALTIES = (
+    1e-6,
+    1e-4,
+    1e-3,
+    1e-2,
+    1e-1,
+    1.0,
+    10.0,
+    100.0,
+)  # times the mean eigenvalue of the covariance of what is read
 
 
 def cross_fitted_residuals(x: Tensor, y: Tensor) -> Tensor:
