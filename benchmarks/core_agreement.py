@@ -29,14 +29,15 @@ from husai_core.site import Site
 from husai_core.study import Recipe
 from husai_models.smollm2 import SmolLM2, SmolLM2Settings
 
-LENGTH, TEST_ROWS, TOKENS = 128, 32, 16_000
+LENGTH, TEST_ROWS, TOKENS = 128, 24, 16_000
+BATCH = 4  # rows that SAEBench runs at once; its memory grows with them
 RECIPE = Recipe(steps=250, batch_size=512, learning_rate=1e-3, data_order_seed=0, dead_after_steps=100)
 SETTINGS, D_SAE = TopKSettings(k=32), 1024
 
 # Ours, theirs, and by how much they may differ, relative to the larger: float32 sums in another order.
 AGREE = (
     ("splice", "ce_loss", "", "ce_loss_with_sae", 1e-5),
-    ("splice", "ce_loss_score", "zero_everywhere", "ce_loss_score", 1e-5),
+    ("splice", "ce_loss_score", "zero_everywhere", "ce_loss_score", 1e-4),
     ("splice", "kl_divergence", "", "kl_div_with_sae", 1e-4),
     ("splice", "kl_score", "zero_everywhere", "kl_div_score", 1e-4),
     ("reconstruction", "l0", "", "l0", 1e-5),
@@ -93,15 +94,13 @@ def main() -> None:
 
 def _compare(prepared: Path, layer: int) -> dict[str, Any]:
     model = SmolLM2()
-    settings = SmolLM2Settings(
-        context_length=LENGTH,
-        tokens=TOKENS + TEST_ROWS * (LENGTH - 1),
-        test_share=TEST_ROWS * (LENGTH - 1) / TOKENS / 2,
-    )
+    total = TOKENS + TEST_ROWS * (LENGTH - 1)
+    settings = SmolLM2Settings(context_length=LENGTH, tokens=total, test_share=TEST_ROWS * (LENGTH - 1) / total)
     if not (prepared / "network.json").exists():
         model.prepare(settings, 0, prepared, _silent)
     corpus = model.tokenise(settings, 0, prepared)
     corpus = Corpus(corpus.tokens, corpus.positions, corpus.train, corpus.test[:TEST_ROWS])
+    assert len(corpus.test) == TEST_ROWS, "SAEBench reads whole batches only"
     begin = int(corpus.tokens[0, 0])
     assert not (corpus.tokens[:, 1:] == begin).any(), "SAEBench would leave out more tokens than the first of a row"
     hook = f"blocks.{layer}.hook_resid_post"
@@ -196,8 +195,8 @@ def _theirs(network: Any, corpus: Corpus, hook: str, layer: int, coder: Coder) -
             Store(tokens),
             compute_kl=True,
             compute_ce_loss=True,
-            n_batches=len(tokens) // 4,
-            eval_batch_size_prompts=4,
+            n_batches=len(tokens) // BATCH,
+            eval_batch_size_prompts=BATCH,
             ignore_tokens=ignored,
             exclude_special_tokens_from_reconstruction=True,
         )

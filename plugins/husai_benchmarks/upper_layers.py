@@ -74,8 +74,10 @@ class UpperLayers:
         """The logits where every hook point shows the tensor given for it; the layers below are not run again."""
         if self._given:
             (begin,) = replaced.values()
-            found: Tensor = self._network(begin, start_at_layer=self._first, return_type="logits")
-            return found
+            alike = bool((begin == begin[:1]).all())  # as where every activation is ablated
+            rows = begin[:1] if alike else begin
+            found: Tensor = self._network(rows, start_at_layer=self._first, return_type="logits")
+            return found.expand(len(begin), -1, -1)
 
         def put(activation: Tensor, hook: Any) -> Tensor:
             return replaced[hook.name]
