@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,13 @@ from husai_architectures.topk_transcoder import TopKTranscoder
 from husai_benchmarks.affine_map import cross_fitted_residuals
 from husai_benchmarks.transcoder import TranscoderBenchmark, TranscoderSettings, husai_metrics
 from husai_core import EvaluationError, Skipped, Task
+from husai_core.engine import make_plan, run_plan
+from husai_core.engine.cache import Cache
+from husai_core.plugins import PluginTable, installed_entry_points
 from husai_core.site import Site
+from husai_core.study import parse_study
+from husai_core.testing import tiny
+from husai_gates.pipeline import gate
 from husai_metrics.explained_variance import ExplainedVariance
 from husai_metrics.l0 import L0
 from husai_metrics.mcc import MCC
@@ -128,3 +135,93 @@ def test_sites_where_nothing_can_be_compared_are_skipped_or_refused(task, coder_
         measured(replace(task, test_out=torch.ones(60, 8)))
     with pytest.raises(EvaluationError, match="needs two seeds, has 1"):
         measured(replace(task, conditions={"s.one": [task.conditions["s.sae"][0]]}))
+
+
+STUDY = """
+schema = "husai:study/v1"
+name = "matched"
+question = "Does the transcoder do as well as its SAE?"
+
+[[site]]
+name = "sum"
+model = "tiny"
+hook_in = ["blocks.0.hook_resid_pre", "blocks.0.hook_resid_post"]
+hook_out = "blocks.0.hook_resid_post"
+
+[training]
+seeds = [1, 2, 3]
+steps = 20
+batch_size = 64
+learning_rate = 1e-3
+
+[[sae]]
+name = "transcoder"
+architecture = "topk_transcoder"
+role = "candidate"
+d_sae = 24
+settings = { k = 4, beside_output = true }
+
+[[sae]]
+name = "sae"
+architecture = "topk_of_output"
+role = "baseline"
+d_sae = 24
+settings = { k = 4 }
+
+[[benchmark]]
+name = "transcoder"
+"""
+
+POLICY = """
+schema = "husai:policy/v1"
+name = "delta"
+version = "1"
+purpose = "Is a transcoder no worse than its SAE?"
+confidence = 0.95
+min_units = 3
+"""
+RULE = """
+[[rule]]
+id = "{metric}-at-{k}"
+question = "Is it as good?"
+reason = "The transcoder delta."
+kind = "superiority"
+benchmark = "transcoder"
+metric = "{metric}"
+setting = {{ k = {k} }}
+over = {{ role = "baseline" }}
+"""
+
+
+class Silent:
+    """A listener who hears nothing but warnings, and wants none."""
+
+    def start(self, label: str, number: int, total: int) -> None: ...
+
+    def progress(self, fraction: float, note: str) -> None: ...
+
+    def finish(self, label: str, *, cached: bool, seconds: float) -> None: ...
+
+    def warn(self, text: str) -> None:
+        raise AssertionError(text)
+
+
+def test_a_rule_judges_the_difference_to_the_matched_sae_seed_by_seed(tmp_path):
+    table = PluginTable([*installed_entry_points(), tiny.ENTRY_POINT])
+    plan = make_plan(parse_study(STUDY.encode(), str(tmp_path / "study.toml")), table)
+    run_plan(plan, tmp_path / "out", Cache(tmp_path / "cache"), Silent(), 1, None, lambda files: {})
+    evidence = json.loads((tmp_path / "out" / "evidence" / "transcoder.sum.json").read_text())
+    seen = {
+        (m["condition"], m["metric"]["name"]): {tuple(o["seeds"]): o["value"] for o in m["observations"]}
+        for m in evidence["measurements"]
+    }
+    rules = [RULE.format(metric=metric, k=k) for metric, k in (("explained_variance", 4), ("pwmcc", 4), ("pwmcc", 5))]
+    (tmp_path / "policy.toml").write_text(POLICY + "".join(rules))
+    explains, agrees, absent = gate(tmp_path / "out", str(tmp_path / "policy.toml")).rows
+    for row, metric in ((explains, "explained_variance"), (agrees, "pwmcc")):
+        mine, theirs = seen["sum.transcoder", metric], seen["sum.sae", metric]
+        assert mine.keys() == theirs.keys()
+        (cell,) = row.cells
+        assert cell.against == "sum.sae"
+        assert cell.interval.estimate == pytest.approx(sum(mine[unit] - theirs[unit] for unit in mine) / 3, abs=1e-9)
+    assert absent.status == "missing"
