@@ -74,6 +74,13 @@ def test_a_planted_circuit_is_found_where_it_is_and_nowhere_else(task):
     assert 0 < values["fourier_latents", "planted", "sum", "shuffled"] < 0.1
 
 
+def test_the_output_is_what_the_decoder_writes(task):
+    half = identity()
+    half.params["W_dec"] = torch.eye(10) * torch.tensor([1.0, 1, 0, 0, 0] * 2)  # frequencies 1 and 2 alone
+    found = _measured(replace(task, conditions={"half": [half]}))
+    assert found["fourier_output", "half", "sum"].observations[0].value == pytest.approx(1)
+
+
 def test_without_the_numbers_a_dictionary_scores_chance(task):
     """The floor: the same latents, on rows whose labels were drawn from a hat."""
     order = torch.randperm(P * P, generator=torch.Generator().manual_seed(5))
