@@ -8,6 +8,7 @@ from typing import Any
 from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_gates.audit import AuditReport
 from husai_gates.audit.layout import kind_of
+from husai_gates.condition import Condition
 from husai_gates.decision import Decision
 from husai_gates.interval import TooFewUnits, interval, mean, seeds_of
 from husai_gates.plain_text import number
@@ -26,7 +27,7 @@ def render(report: AuditReport, decision: Decision | None) -> str:
     lines += _asked_for(report, confidence)
     by_benchmark = sorted(report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[1].site, item[0]))
     for path, evidence in by_benchmark:
-        lines += _benchmark(path, evidence, confidence)
+        lines += _benchmark(path, evidence, report, confidence)
     pictures = [path for path in report.paths if kind_of(path) == "picture"]
     if pictures:
         lines += ["## Plots", "", *(f"![{safe(path)}]({path})" for path in pictures), ""]
@@ -52,7 +53,7 @@ def _asked_for(report: AuditReport, confidence: float) -> Iterator[str]:
             yield from scaling.section(series, confidence)
 
 
-def _benchmark(path: str, evidence: Evidence, confidence: float) -> Iterator[str]:
+def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: float) -> Iterator[str]:
     yield f"## {safe(evidence.benchmark.name)} at {safe(evidence.site)}"
     yield ""
     data = ", ".join(f"{source.name} ({source.rows} rows)" for source in evidence.data)
@@ -62,18 +63,21 @@ def _benchmark(path: str, evidence: Evidence, confidence: float) -> Iterator[str
         yield f"{safe(evidence.outcome.status)}: {safe(evidence.outcome.reason)}"
         yield ""
         return
-    rows = sorted((_row(m, confidence) for m in evidence.measurements), key=lambda row: [str(cell) for cell in row[:3]])
+    found = [_row(m, report.conditions.get(m.condition), confidence) for m in evidence.measurements]
+    rows = sorted(found, key=lambda row: [str(cell) for cell in row[:3]])
     yield f"Intervals are two-sided at {100 * confidence:g} %; the unit of replication is the seed."
     yield ""
     yield from table(_HEAD, rows)
     yield ""
 
 
-def _row(measurement: RecordedMeasurement, confidence: float) -> list[Any]:
+def _row(measurement: RecordedMeasurement, condition: Condition | None, confidence: float) -> list[Any]:
     values = measurement.by_unit()
     try:
         bounds = interval(values, confidence)
         shown = f"{number(bounds.low)} to {number(bounds.high)}"
+        if condition and condition.one_unit:
+            shown = "none: every seed has the same one"
     except TooFewUnits as error:
         shown = f"none: {error}"
     except (ValueError, ArithmeticError):

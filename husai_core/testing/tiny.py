@@ -62,10 +62,11 @@ class Tiny(TrainedModel):
         return {"summed": corpus.tokens[rows].unsqueeze(1)}
 
     def tables(self, settings: TinySettings, seed: int, folder: Path) -> Mapping[str, Tensor]:
-        """The direction of every token."""
+        """The direction of every token, with its length and without."""
         from safetensors.torch import load_file
 
-        return {"directions": load_file(folder / WEIGHTS_FILE)["embed"]}
+        directions = load_file(folder / WEIGHTS_FILE)["embed"]
+        return {"directions": directions, "features": directions / directions.norm(dim=-1, keepdim=True)}
 
     def encode(self, settings: TinySettings, seed: int, folder: Path, texts: Sequence[str]) -> list[list[int]]:
         """A token per word; the first of all tokens begins every text."""
