@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from husai_core import (
     ActivationPairMetric,
@@ -20,9 +20,10 @@ from husai_core import (
     hookimpl,
 )
 
-MEMORY = (
-    2**30
-)  # bytes that the states of activation metrics take at once; where all pairs need more, rows are read again
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MEMORY = 2**30  # bytes that activation metrics hold at once; where all pairs need more, rows are read again
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,15 @@ class Consistency(Benchmark):
         metrics = task.metrics_of_kind(ActivationPairMetric)
         if not metrics or not task.settings.activation_width:
             return
-        if not len(task.test_in):
+        rows = task.own_rows(condition)[0]
+        if not len(rows):
             raise EvaluationError("benchmark consistency", "there are no test rows", "give the corpus some")
         pairs = list(combinations(range(len(coders)), 2))
         wanted = [_Wanted(m, *pair) for m in metrics for pair in pairs]
         wanted += [_Wanted(m, *pair, shuffled=True) for m in metrics for pair in pairs]
         values: dict[_Wanted, float] = {}
         for together in _in_memory(wanted, coders):
-            values |= _values(together, coders, task)
+            values |= _values(together, coders, rows, task.settings.rows_per_slice)
         for metric, shuffled in product(metrics, (False, True)):
             observations = tuple(
                 _observation(metric.name, condition, (coders[i].seed, coders[j].seed), value)
@@ -142,17 +144,16 @@ def _in_memory(wanted: Sequence[_Wanted], coders: Sequence[Coder]) -> Iterator[l
     yield together
 
 
-def _values(together: Sequence[_Wanted], coders: Sequence[Coder], task: Task) -> dict[_Wanted, float]:
+def _values(together: Sequence[_Wanted], coders: Sequence[Coder], rows: Tensor, size: int) -> dict[_Wanted, float]:
     """One pass over the rows: each coder reads a slice once, whatever the number of its pairs."""
     import torch
 
-    size, rows = task.settings.rows_per_slice, len(task.test_in)
-    order = torch.randperm(rows, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
     states: dict[_Wanted, Any] = {}
     with torch.no_grad():
-        for start in range(0, rows, size):
-            straight = task.test_in[start : start + size]
-            shuffled = task.test_in[order[start : start + size]]
+        for start in range(0, len(rows), size):
+            straight = rows[start : start + size]
+            shuffled = rows[order[start : start + size]]
             latents: dict[tuple[int, bool], Any] = {}
             for one in together:
                 for key in ((one.first, False), (one.second, one.shuffled)):
