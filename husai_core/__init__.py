@@ -5,7 +5,15 @@ from husai_core.control import AnyControl, Control, FittedControl, KnownControl,
 from husai_core.errors import EvaluationError, ExitCode, HusaiError, InvalidEvidence, Skipped, UsageError
 from husai_core.evidence import Measurement, Observation
 from husai_core.hookspecs import hookimpl
-from husai_core.metric import CoderMetric, Metric, MetricCard, PairMetric, Reconstruction, StreamMetric
+from husai_core.metric import (
+    ActivationPairMetric,
+    CoderMetric,
+    Metric,
+    MetricCard,
+    PairMetric,
+    Reconstruction,
+    StreamMetric,
+)
 from husai_core.model import Check, Corpus, Known, Model, Network, TrainedModel
 from husai_core.sae import Architecture, Batch, Coder, Dims, Traits
 from husai_core.texts import TextSet, TextSource
@@ -13,6 +21,7 @@ from husai_core.texts import TextSet, TextSource
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActivationPairMetric",
     "AnyControl",
     "Architecture",
     "Batch",

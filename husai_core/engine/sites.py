@@ -98,7 +98,7 @@ class _ReadyModel:
         model, settings, seed = self.site.model.item, self.site.model.settings, self.site.model_seed
         corpus = _read_corpus(self.examined / CORPUS_FILE)
         shape = (len(corpus.test), len(corpus.positions))  # the order in which a pass reads them
-        labels = model.labels(settings, seed, corpus, corpus.test)
+        labels = model.labels(settings, seed, self.trained, corpus, corpus.test)
         for name, label in labels.items():
             if tuple(label.shape[:2]) != shape:
                 rule = f"has shape {tuple(label.shape)} for {shape[0]} rows at {shape[1]} positions"
@@ -222,7 +222,8 @@ def _write_corpus(corpus: Corpus, path: Path) -> None:
 
     positions = torch.tensor(corpus.positions)
     parts = {"tokens": corpus.tokens, "positions": positions, "train": corpus.train, "test": corpus.test}
-    save_file({name: part.contiguous() for name, part in parts.items()}, path)
+    # Train and test may be views of one tensor, which safetensors refuses.
+    save_file({name: part.contiguous().clone() for name, part in parts.items()}, path)
 
 
 def _read_corpus(path: Path) -> Corpus:

@@ -55,7 +55,9 @@ class Tiny(TrainedModel):
         cut = settings.rows * 3 // 4
         return Corpus(tokens, (1,), torch.arange(cut), torch.arange(cut, settings.rows))
 
-    def labels(self, settings: TinySettings, seed: int, corpus: Corpus, rows: Tensor) -> Mapping[str, Tensor]:
+    def labels(
+        self, settings: TinySettings, seed: int, folder: Path, corpus: Corpus, rows: Tensor
+    ) -> Mapping[str, Tensor]:
         """The two tokens that are summed."""
         return {"summed": corpus.tokens[rows].unsqueeze(1)}
 

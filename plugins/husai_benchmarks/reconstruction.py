@@ -67,9 +67,11 @@ class ReconstructionBenchmark(Benchmark):
         states: dict[str, Any] = {}
         size = task.settings.rows_per_slice
         with torch.no_grad():
-            for x, y in zip(test_in.split(size), test_out.split(size), strict=True):
+            slices = list(zip(test_in.split(size), test_out.split(size), strict=True))
+            mean = sum(coder.target(x, y).double().sum(0) for x, y in slices) / len(test_in)
+            for x, y in slices:
                 latents = coder.encode(x)
-                batch = Reconstruction(coder.target(x, y), latents, coder.reconstruct(x, latents))
+                batch = Reconstruction(coder.target(x, y), latents, coder.reconstruct(x, latents), mean)
                 for metric in streams:
                     states[metric.name] = metric.update(states.get(metric.name), batch)
             values = {metric.name: metric.finish(states[metric.name]) for metric in streams}

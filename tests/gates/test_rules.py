@@ -104,6 +104,38 @@ def test_equivalence_needs_both_sides_inside(row: Any) -> None:
     assert row(SAME + to + f"margin = {widest!r}").status == "fail"
 
 
+ALIKE = 'kind = "equivalence"\nbenchmark = "consistency"\nmetric = "pwmcc"\nto = { control = "untrained" }\n'
+
+
+def untrained_pairs_differ_by(draft: Any, seed_effects: dict[int, float]) -> None:
+    """The pairs of `addition.topk.untrained` become those of `addition.topk` plus an effect of each of their seeds."""
+    conditions = ("addition.topk", "addition.topk.untrained")
+    ours, theirs = (draft.measurement("pwmcc", name)["observations"] for name in conditions)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one["seeds"] == other["seeds"]
+        other["value"] = one["value"] + sum(seed_effects[s] for s in one["seeds"])
+
+
+def test_two_conditions_are_equally_consistent_only_within_the_margin(draft: Any, decide: Any) -> None:
+    seeds = {s for o in draft.measurement("pwmcc")["observations"] for s in o["seeds"]}
+    untrained_pairs_differ_by(draft, {seed: 0.002 * (-1) ** place for place, seed in enumerate(sorted(seeds))})
+    files = draft.files()
+    (close,) = decide(files, HEAD + ALIKE + "margin = 0.02").rows
+    assert (close.status, close.cells[0].against) == ("pass", "addition.topk.untrained")
+    assert decide(files, HEAD + ALIKE + "margin = 0.001").rows[0].status == "fail"
+
+
+def test_not_significantly_different_is_not_the_same(draft: Any, decide: Any) -> None:
+    """Noise that hides a difference does not show that there is none: neither claim holds."""
+    seeds = sorted({s for o in draft.measurement("pwmcc")["observations"] for s in o["seeds"]})
+    untrained_pairs_differ_by(draft, {seed: 0.05 * (-1) ** place for place, seed in enumerate(seeds)})
+    files = draft.files()
+    (superior,) = decide(files, HEAD + SUPERIOR).rows
+    assert superior.status == "fail"
+    assert superior.cells[0].interval.low < 0 < superior.cells[0].interval.high
+    assert decide(files, HEAD + ALIKE + "margin = 0.02").rows[0].status == "fail"
+
+
 def test_a_higher_confidence_gives_a_wider_interval(row: Any) -> None:
     narrow, wide = (row(THRESHOLD + f"at_least = 0.5\nconfidence = {c}").cells[0].interval for c in (0.8, 0.99))
     assert wide.low < narrow.low < narrow.high < wide.high
