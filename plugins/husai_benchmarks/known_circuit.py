@@ -80,7 +80,7 @@ class KnownCircuit(Benchmark):
         written = []
 
         def encoded() -> Iterator[Tensor]:
-            for rows in task.test_in.split(task.settings.rows_per_slice):
+            for rows in task.own_rows(condition)[0].split(task.settings.rows_per_slice):
                 latents = coder.encode(rows)
                 written.append(coder.decode(latents))
                 yield latents
