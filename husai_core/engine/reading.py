@@ -153,7 +153,8 @@ class SiteReader:
             raise UsageError(f"site {self.site.name}", f"documents of {limit} tokens hold BOS alone", "read 2 or more")
         model, settings, seed = self.site.model.item, self.site.model.settings, self.site.model_seed
         found: list[list[int]] = [ids[:limit] for ids in model.encode(settings, seed, self.trained, texts)]
-        if empty := next((number for number, ids in enumerate(found) if len(ids) < 2), None):
+        empty = next((number for number, ids in enumerate(found) if len(ids) < 2), None)
+        if empty is not None:
             raise UsageError(f"site {self.site.name}", f"document {empty} has no token", "leave empty documents out")
         return found
 
