@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from husai_benchmarks.classification import accuracy, auc, weighted_f1
-from husai_benchmarks.labelled_rows import WAYS, Documents, LabelledRows, Way, documents
+from husai_benchmarks.labelled_rows import WAYS, Documents, Way, documents
 from husai_benchmarks.pooling import pooled
-from husai_benchmarks.probes import STRENGTHS, choose
-from husai_benchmarks.splits import folds
+from husai_benchmarks.probe_scores import Rows, Scores, probed
+from husai_benchmarks.probes import STRENGTHS
+from husai_benchmarks.ranking import telling
 from husai_core import Benchmark, Coder, EvaluationError, Measurement, Observation, Read, Task, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Scores = Mapping[str, Mapping[str, float]]  # by task: auc, accuracy, f1, validation
 
 # Names, headlines, judgements, biographies, bigrams, grammar, sentiment, spam, places, news, emotion, code. Not the
 # `agnews` of sae-probes: what its topics are told from is source code, so the length of a text gives its class away.
@@ -102,135 +100,74 @@ class SparseProbing(Benchmark):
                 kept = task.remember(f"{condition}, seed {coder.seed}", lambda c=coder: _sparse(c, read, found, chosen))
                 scores[coder.seed] = {int(k): by_task for k, by_task in kept.items()}
                 done += 1
-            yield from _measurements(condition, scores, dense, found, chosen)
+            yield from _measurements(condition, scores, dense, found, chosen.tie)
         task.progress(1.0, "sparse_probing: done")
 
 
 def _dense(read: Read, found: Documents, chosen: SparseProbingSettings) -> Scores:
     """Probes on the activations that the dictionaries encode."""
-    rows = {
-        task.name: _of_task(pooled(read, numbers, lambda x: x, chosen.rows_per_slice), places, task)
-        for tasks in found.sets.values()
-        for numbers, places in [_numbers(tasks)]
-        for task in tasks
-    }
-    return _probed(rows, chosen.strengths)
+    return probed(dict(_rows(lambda x: x, read, found, chosen)), chosen.strengths)
 
 
 def _sparse(coder: Coder, read: Read, found: Documents, chosen: SparseProbingSettings) -> dict[str, Scores]:
     """By k, probes on the latents that tell most; k is written out, for this is kept as JSON."""
-    import torch
-
     rows = {}
+    for task, (train, test, labels, truth) in _rows(coder.encode, read, found, chosen):
+        best = telling(train, labels, scaled=chosen.ranking == "scaled")[: max(chosen.ks)]
+        rows[task] = (train[:, best], test[:, best], labels, truth)
+    return {str(k): probed(rows, chosen.strengths, k) for k in chosen.ks}
+
+
+def _rows(
+    encode: Callable[[Tensor], Tensor], read: Read, found: Documents, chosen: SparseProbingSettings
+) -> Iterator[tuple[str, Rows]]:
+    """Each task with its pooled rows; those of one set are held at a time."""
+    import torch
+
     for tasks in found.sets.values():
-        numbers, places = _numbers(tasks)
-        latents = pooled(read, numbers, coder.encode, chosen.rows_per_slice)
+        numbers = sorted({number for task in tasks for number in (*task.split.train, *task.split.test)})
+        place = {number: row for row, number in enumerate(numbers)}
+        rows = pooled(read, numbers, encode, chosen.rows_per_slice)
         for task in tasks:
-            train, test = _of_task(latents, places, task)[:2]
-            labels = torch.tensor(task.split.train_labels)
-            best = telling(train, labels, scaled=chosen.ranking == "scaled")[: max(chosen.ks)]
-            rows[task.name] = (train[:, best], test[:, best], labels, torch.tensor(task.split.test_labels))
-    return {str(k): _probed(rows, chosen.strengths, k) for k in chosen.ks}
-
-
-def telling(latents: Tensor, labels: Tensor, *, scaled: bool) -> Tensor:
-    """The latents (rows, d_sae) in falling order of how far their class means lie apart, equal ones by number.
-
-    `scaled` divides by the mean size of a latent where it is active, with the two small numbers of sae-probes.
-    """
-    import torch
-
-    latents = latents.double()
-    one = labels == 1
-    apart = (latents[one].mean(0) - latents[~one].mean(0)).abs()
-    if scaled:
-        size = latents.abs().sum(0) / ((latents != 0).sum(0) + 1e-6)
-        apart = apart / (size + 1e-6)
-    return torch.sort(apart, descending=True, stable=True).indices
-
-
-Rows = tuple["Tensor", "Tensor", "Tensor", "Tensor"]  # training rows, test rows, and the labels of both
-
-
-def _numbers(tasks: Sequence[LabelledRows]) -> tuple[list[int], dict[int, int]]:
-    """The documents of the tasks of one set, and the place of each among them."""
-    numbers = sorted({number for task in tasks for number in (*task.split.train, *task.split.test)})
-    return numbers, {number: place for place, number in enumerate(numbers)}
-
-
-def _of_task(rows: Tensor, places: Mapping[int, int], task: LabelledRows) -> Rows:
-    import torch
-
-    split = task.split
-    train, test = (rows[[places[number] for number in side]] for side in (split.train, split.test))
-    return train, test, torch.tensor(split.train_labels), torch.tensor(split.test_labels)
-
-
-def _probed(rows: Mapping[str, Rows], strengths: tuple[float, ...], k: int | None = None) -> Scores:
-    """The scores of every task on its first k columns: tasks of the same size are solved together."""
-    import torch
-
-    groups: dict[tuple[int, ...], list[str]] = {}
-    validated = {name: folds(labels) for name, (_, _, labels, _) in rows.items()}
-    for name, (train, test, _, _) in rows.items():
-        groups.setdefault((len(train), len(test), len(validated[name])), []).append(name)
-    found: dict[str, dict[str, float]] = {}
-    for names in groups.values():
-        train, test, labels, truth = (torch.stack(parts) for parts in zip(*(rows[n] for n in names), strict=True))
-        probes, seen = choose(train[..., :k], labels, torch.stack([validated[n] for n in names]), strengths)
-        values = probes.decide(test[..., :k])
-        scores = {
-            "auc": auc(values, truth),
-            "accuracy": accuracy(values, truth),
-            "f1": weighted_f1(values, truth),
-            "validation": seen,
-        }
-        for place, name in enumerate(names):
-            found[name] = {score: float(numbers[place]) for score, numbers in scores.items()}
-    return found
+            train, test = (rows[[place[n] for n in side]] for side in (task.split.train, task.split.test))
+            yield task.name, (train, test, *map(torch.tensor, (task.split.train_labels, task.split.test_labels)))
 
 
 def _measurements(
-    condition: str,
-    scores: Mapping[int, Mapping[int, Scores]],
-    dense: Scores,
-    found: Documents,
-    chosen: SparseProbingSettings,
+    condition: str, scores: Mapping[int, Mapping[int, Scores]], dense: Scores, found: Documents, tie: float
 ) -> Iterator[Measurement]:
-    """`scores` by seed, k and task; an observation per seed and task, a count per seed."""
-    tasks = [task for set_tasks in found.sets.values() for task in set_tasks]
+    """From scores by seed, k and task: an observation per seed and task, and counts per seed."""
+    tasks = {task.name: task for of_set in found.sets.values() for task in of_set}
+    ks = sorted(next(iter(scores.values())))
 
-    def each(value: object) -> tuple[Observation, ...]:
-        return tuple(Observation((s,), value(by_k, t), t.name) for s, by_k in scores.items() for t in tasks)  # type: ignore[operator]
+    def each(
+        metric: str, value: Callable[[int, str], float], chance: float | None = None, **setting: int | str
+    ) -> Measurement:
+        seen = (Observation((seed,), value(seed, task), task) for seed in scores for task in tasks)
+        return Measurement(metric, condition, tuple(seen), setting, chance)
 
-    for k in chosen.ks:
-        for metric, score, chance in (
-            ("probe_auc", "auc", 0.5),
-            ("probe_accuracy", "accuracy", 0.5),
-            ("probe_f1", "f1", None),
-        ):
-            yield Measurement(
-                metric, condition, each(lambda by_k, t, s=score, k=k: by_k[k][t.name][s]), {"k": k}, chance
-            )
-        deltas = {seed: [by_k[k][t.name]["auc"] - dense[t.name]["auc"] for t in tasks] for seed, by_k in scores.items()}
-        observed = each(lambda by_k, t, k=k: by_k[k][t.name]["auc"] - dense[t.name]["auc"])
-        yield Measurement("probe_auc_delta", condition, observed, {"k": k})
-        for metric, holds in (
-            ("probe_wins", lambda delta: delta > chosen.tie),
-            ("probe_losses", lambda delta: delta < -chosen.tie),
-            ("probe_ties", lambda delta: abs(delta) <= chosen.tie),
-        ):
-            counts = tuple(Observation((seed,), float(sum(map(holds, values)))) for seed, values in deltas.items())
-            yield Measurement(metric, condition, counts, {"k": k})
+    def delta(seed: int, task: str, k: int) -> float:
+        return scores[seed][k][task]["auc"] - dense[task]["auc"]
 
-    def best(by_k: Mapping[int, Scores], t: LabelledRows) -> float:
-        k = max(sorted(chosen.ks), key=lambda k: by_k[k][t.name]["validation"])  # of equal ones the smallest
-        return by_k[k][t.name]["auc"] - dense[t.name]["auc"]
+    def best_delta(seed: int, task: str) -> float:
+        k = max(ks, key=lambda k: scores[seed][k][task]["validation"])  # of equal ones the smallest
+        return delta(seed, task, k)
 
-    yield Measurement("probe_best_delta", condition, each(best))
-    yield Measurement("dense_probe_auc", condition, each(lambda _, t: dense[t.name]["auc"]), {}, 0.5)
-    yield Measurement("probe_leakage", condition, each(lambda _, t: t.leakage), {"of": "this run"})
-    yield Measurement("probe_leakage", condition, each(lambda _, t: t.official_leakage), {"of": "sae-probes"})
+    def count(metric: str, holds: Callable[[float], bool], k: int) -> Measurement:
+        seen = (Observation((seed,), float(sum(holds(delta(seed, t, k)) for t in tasks))) for seed in scores)
+        return Measurement(metric, condition, tuple(seen), {"k": k})
+
+    for k in ks:
+        for score, chance in (("auc", 0.5), ("accuracy", 0.5), ("f1", None)):
+            yield each(f"probe_{score}", lambda seed, task, k=k, s=score: scores[seed][k][task][s], chance, k=k)
+        yield each("probe_auc_delta", lambda seed, task, k=k: delta(seed, task, k), k=k)
+        yield count("probe_wins", lambda d: d > tie, k)
+        yield count("probe_losses", lambda d: d < -tie, k)
+        yield count("probe_ties", lambda d: abs(d) <= tie, k)
+    yield each("probe_best_delta", best_delta)
+    yield each("dense_probe_auc", lambda _, task: dense[task]["auc"], 0.5)
+    yield each("probe_leakage", lambda _, task: tasks[task].leakage, of="this run")
+    yield each("probe_leakage", lambda _, task: tasks[task].official_leakage, of="sae-probes")
 
 
 @hookimpl
