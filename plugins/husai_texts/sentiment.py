@@ -66,8 +66,8 @@ def _table(archive: Path, part: str, place: str) -> str:
     """One file of the archive within the archive; nothing is unpacked to disk."""
     try:
         with tarfile.open(archive) as outer:
-            inner = tarfile.open(fileobj=io.BytesIO(_member(outer, WITHIN)))
-        with inner:
+            within = io.BytesIO(_member(outer, WITHIN))
+        with tarfile.open(fileobj=within) as inner:
             return _member(inner, f"hutto_ICWSM_2014/{FILES[part]}").decode("utf-8")
     except (tarfile.TarError, OSError, EOFError, KeyError, UnicodeDecodeError) as error:
         raise UsageError(place, f"{archive.name} cannot be read: {error}", f"download it again: {INSTALL}") from None
