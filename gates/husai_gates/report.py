@@ -16,6 +16,7 @@ from husai_gates.reporters.markdown import safe, sections, table
 CONFIDENCE = 0.95  # where no policy says another
 
 _UNJUDGED = "The study names no policy: nothing was judged, and nothing here may be released."
+_BOTH = "interval over seeds and parts"
 _HEAD = ("metric", "setting", "condition", "mean", "interval", "seeds", "chance", "unit", "better")
 
 
@@ -62,14 +63,22 @@ def _benchmark(path: str, evidence: Evidence, confidence: float) -> Iterator[str
         yield f"{safe(evidence.outcome.status)}: {safe(evidence.outcome.reason)}"
         yield ""
         return
-    rows = sorted((_row(m, confidence) for m in evidence.measurements), key=lambda row: [str(cell) for cell in row[:3]])
+    in_parts = any(len(m.parts()) > 1 for m in evidence.measurements)
+    rows = sorted(
+        (_row(m, confidence, in_parts) for m in evidence.measurements), key=lambda row: [str(cell) for cell in row[:3]]
+    )
     yield f"Intervals are two-sided at {100 * confidence:g} %; the unit of replication is the seed."
+    if in_parts:
+        yield (
+            "Where a seed was observed in several parts, such as documents, the interval over seeds is about these "
+            "very parts; the one over seeds and parts is about others like them, too, and no rule is judged by it."
+        )
     yield ""
-    yield from table(_HEAD, rows)
+    yield from table([*_HEAD[:5], _BOTH, *_HEAD[5:]] if in_parts else _HEAD, rows)
     yield ""
 
 
-def _row(measurement: RecordedMeasurement, confidence: float) -> list[Any]:
+def _row(measurement: RecordedMeasurement, confidence: float, in_parts: bool) -> list[Any]:
     values = measurement.by_unit()
     try:
         bounds = interval(values, confidence)
@@ -85,8 +94,23 @@ def _row(measurement: RecordedMeasurement, confidence: float) -> list[Any]:
         measurement.condition,
         number(mean([values[unit] for unit in sorted(values)])),
         shown,
+        *([_over_parts(measurement, confidence)] if in_parts else []),
         len(seeds_of(values)),
         "unknown" if measurement.chance is None else number(measurement.chance),
         card.unit,
         card.direction,
     ]
+
+
+def _over_parts(measurement: RecordedMeasurement, confidence: float) -> str:
+    from husai_gates.crossed import crossed_interval
+
+    if len(measurement.parts()) < 2:
+        return ""
+    try:
+        found = crossed_interval(measurement.by_part(), confidence)
+    except TooFewUnits as error:
+        return f"none: {error}"
+    except (ValueError, ArithmeticError):
+        return "none: the parts are incomplete"
+    return f"{number(found.low)} to {number(found.high)}"

@@ -36,8 +36,9 @@ class OutOfDistributionSettings:
 
     Of each set `documents` are read, `limit` tokens of each; shorter ones are left out, so that no set has more rows,
     or later positions, than another. A document that shares a run of `shared_run` tokens with the training rows is left
-    out too. Each metric is one value per seed; those in `per_document` are observed for each document as well. The
-    loss of the model itself is measured on `loss_documents` of each set: it shows whether the shift is one.
+    out too. Each metric is one value per seed; those in `per_document` are observed for each document as well, and
+    their drops for pairs of a document at home and a shifted one: both are drawn at random. The loss of the model
+    itself is measured on `loss_documents` of each set: it shows whether the shift is one.
     """
 
     home: str = ""
@@ -45,7 +46,7 @@ class OutOfDistributionSettings:
     documents: int = 64
     limit: int = 64
     shared_run: int = 16
-    per_document: tuple[str, ...] = ("cosine", "explained_variance", "l0", "mse")
+    per_document: tuple[str, ...] = ("cosine", "explained_variance")
     loss_documents: int = 16
     rows_per_slice: int = 4096
 
@@ -74,8 +75,8 @@ class Drop(Metric):
         version="1",
         unit="the unit of the metric that the setting names",
         direction="lower",
-        definition="how much worse a metric is on a shift than at home, each over all rows of its documents: home "
-        "minus shift where higher is better, shift minus home where lower is better",
+        definition="how much worse a metric is on a shift than at home, over all rows of either, or by document in "
+        "pairs: home minus shift where higher is better, shift minus home where lower is better",
     )
 
 
@@ -138,19 +139,24 @@ class OutOfDistribution(Benchmark):
         if unknown := sorted(set(chosen.per_document) - set(names)):
             raise UsageError("benchmark ood", f"no stream metric '{unknown[0]}'", did_you_mean(unknown[0], names))
         found: dict[tuple[str, str], list[Values]] = {}
+        parts: dict[str, list[str]] = {}
         home, sets = chosen.home or OWN, list(dict.fromkeys((chosen.home, *chosen.shifts)))
         runs = TrainingRuns(task.model.corpus(), chosen.shared_run)
         wish = Wish(chosen.documents, chosen.limit, chosen.shared_run)
         for number, name in enumerate(sets):
             task.progress(number / len(sets), f"ood: {name or OWN}")
             drawn = draw(task, name, wish, runs)
+            parts[drawn.name] = drawn.parts
             for condition, coders in task.conditions.items():
                 found[condition, drawn.name] = [self._values(task, condition, c, drawn, streams) for c in coders]
             yield from self._of_set(task, drawn, found)
         for condition, coders in task.conditions.items():
             for shift in chosen.shifts:
-                pair = found[condition, home], found[condition, shift]
-                yield from self._drops(condition, coders, shift, *pair, streams)
+                seen = list(zip(coders, found[condition, home], found[condition, shift], strict=True))
+                pairs = [f"{one}; {other}" for one, other in zip(parts[home], parts[shift], strict=True)]
+                for metric in streams:
+                    if metric.card.direction != "neither":
+                        yield from _drops(condition, shift, metric, seen, pairs)
         task.progress(1.0, "ood: done")
 
     def _values(
@@ -199,28 +205,6 @@ class OutOfDistribution(Benchmark):
                 each = tuple(Observation((seed,), loss, part) for seed, _ in seen for part, loss in parts)
                 yield Measurement(TokenLoss.card.name, condition, each, about)
 
-    def _drops(
-        self,
-        condition: str,
-        coders: Sequence[Coder],
-        shift: str,
-        home: Sequence[Values],
-        away: Sequence[Values],
-        streams: Sequence[StreamMetric],
-    ) -> Iterator[Measurement]:
-        for metric in streams:
-            if metric.card.direction == "neither":
-                continue
-            sign = 1 if metric.card.direction == "higher" else -1
-            before = [values.whole[metric.name] for values in home]
-            drops = [sign * (b - values.whole[metric.name]) for b, values in zip(before, away, strict=True)]
-            about = {"metric": metric.name, "shift": shift}
-            seeds = [(coder.seed,) for coder in coders]
-            yield Measurement(Drop.card.name, condition, tuple(map(Observation, seeds, drops)), about)
-            if min(before) > 0:
-                shares = [drop / b for drop, b in zip(drops, before, strict=True)]
-                yield Measurement(RelativeDrop.card.name, condition, tuple(map(Observation, seeds, shares)), about)
-
 
 def observe(coder: Coder, drawn: Drawn, streams: Sequence[StreamMetric], chosen: OutOfDistributionSettings) -> Values:
     """Every stream metric over all documents, and the chosen ones over each."""
@@ -239,6 +223,31 @@ def observe(coder: Coder, drawn: Drawn, streams: Sequence[StreamMetric], chosen:
                 if metric.name in documents:
                     documents[metric.name] += [metric.finish(metric.update(None, one)) for one in _each(seen, len(xs))]
     return Values({metric.name: metric.finish(states[metric.name]) for metric in streams}, documents)
+
+
+def _drops(
+    condition: str,
+    shift: str,
+    metric: StreamMetric,
+    seen: Sequence[tuple[Coder, Values, Values]],
+    pairs: Sequence[str],
+) -> Iterator[Measurement]:
+    """What one metric of one condition loses on one shift: over all rows, and by pairs of documents if it has them."""
+    sign, name = 1 if metric.card.direction == "higher" else -1, metric.name
+    about = {"metric": name, "shift": shift}
+    whole = [(coder.seed, home.whole[name], sign * (home.whole[name] - away.whole[name])) for coder, home, away in seen]
+    drops = tuple(Observation((seed,), drop) for seed, _, drop in whole)
+    yield Measurement(Drop.card.name, condition, drops, about)
+    if min(before for _, before, _ in whole) > 0:
+        shares = tuple(Observation((seed,), drop / before) for seed, before, drop in whole)
+        yield Measurement(RelativeDrop.card.name, condition, shares, about)
+    if name in seen[0][1].documents:
+        paired = tuple(
+            Observation((coder.seed,), sign * (one - other), pair)
+            for coder, home, away in seen
+            for pair, one, other in zip(pairs, home.documents[name], away.documents[name], strict=True)
+        )
+        yield Measurement(Drop.card.name, condition, paired, {**about, "per": "document"})
 
 
 def _each(seen: Reconstruction, documents: int) -> Iterator[Reconstruction]:

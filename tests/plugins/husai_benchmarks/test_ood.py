@@ -81,7 +81,14 @@ def knows_old_words(seed: int) -> Coder:
 
 
 CHOSEN = OutOfDistributionSettings(
-    home="t:home", shifts=("t:new",), documents=10, limit=8, shared_run=4, loss_documents=2, rows_per_slice=20
+    home="t:home",
+    shifts=("t:new",),
+    documents=10,
+    limit=8,
+    shared_run=4,
+    loss_documents=2,
+    rows_per_slice=20,
+    per_document=("cosine", "explained_variance", "l0", "mse"),
 )
 
 
@@ -144,7 +151,7 @@ def test_nothing_is_lost_where_home_and_shift_are_the_same() -> None:
     same = texts("t:same", KNOWN)
     found = run(make_task(replace(CHOSEN, shifts=("t:same",)), same=same))
     drops = [m for key, m in found.items() if key[0] == "ood_drop"]
-    assert len(drops) == 4
+    assert len(drops) == 4 + 3
     assert all(o.value == 0 for m in drops for o in m.observations)
 
 
@@ -167,6 +174,25 @@ def test_the_mean_over_documents_is_the_value_over_all_rows() -> None:
     assert len(set(parts[1,])) == CHOSEN.documents
     assert all(part.startswith("t:new, ") for part in parts[1,])
     assert ("dead_fraction", (("per", "document"), ("set", "t:new"))) not in found
+
+
+def test_pairs_of_documents_lose_in_the_mean_what_is_lost_over_all_rows() -> None:
+    found = run(make_task())
+    for name in ("cosine", "mse"):
+        about = {"metric": name, "shift": "t:new"}
+        assert mean(found, "ood_drop", **about, per="document") == pytest.approx(mean(found, "ood_drop", **about))
+    home, new, pairs = (
+        found[metric, tuple(sorted(setting.items()))].observations
+        for metric, setting in (
+            ("cosine", {"set": "t:home", "per": "document"}),
+            ("cosine", {"set": "t:new", "per": "document"}),
+            ("ood_drop", {"metric": "cosine", "shift": "t:new", "per": "document"}),
+        )
+    )
+    for one, other, pair in zip(home, new, pairs, strict=True):
+        assert pair.value == one.value - other.value
+        assert pair.part == f"{one.part}; {other.part}"
+        assert pair.seeds == one.seeds == other.seeds
 
 
 def test_the_order_of_the_documents_decides_nothing() -> None:
