@@ -12,7 +12,7 @@ study: $(INSTALLED)
 	$(BIN)/husai gate runs/toy --policy toy
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 smoke: $(INSTALLED)
 	$(BIN)/husai --version

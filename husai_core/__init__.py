@@ -1,11 +1,19 @@
 """HUSAI: decides whether a sparse autoencoder may be released, in a way a stranger can check."""
 
 from husai_core.benchmark import Benchmark, Read, Task
-from husai_core.control import Control
+from husai_core.control import AnyControl, Control, FittedControl, KnownControl, ModelControl, TrainedControl
 from husai_core.errors import EvaluationError, ExitCode, HusaiError, InvalidEvidence, Skipped, UsageError
 from husai_core.evidence import Measurement, Observation
 from husai_core.hookspecs import hookimpl
-from husai_core.metric import CoderMetric, Metric, MetricCard, PairMetric, Reconstruction, StreamMetric
+from husai_core.metric import (
+    ActivationPairMetric,
+    CoderMetric,
+    Metric,
+    MetricCard,
+    PairMetric,
+    Reconstruction,
+    StreamMetric,
+)
 from husai_core.model import Check, Corpus, Known, Model, Network, TrainedModel
 from husai_core.sae import Architecture, Batch, Coder, Dims, Traits
 from husai_core.texts import TextSet, TextSource
@@ -13,6 +21,8 @@ from husai_core.texts import TextSet, TextSource
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActivationPairMetric",
+    "AnyControl",
     "Architecture",
     "Batch",
     "Benchmark",
@@ -24,13 +34,16 @@ __all__ = [
     "Dims",
     "EvaluationError",
     "ExitCode",
+    "FittedControl",
     "HusaiError",
     "InvalidEvidence",
     "Known",
+    "KnownControl",
     "Measurement",
     "Metric",
     "MetricCard",
     "Model",
+    "ModelControl",
     "Network",
     "Observation",
     "PairMetric",
@@ -41,6 +54,7 @@ __all__ = [
     "Task",
     "TextSet",
     "TextSource",
+    "TrainedControl",
     "TrainedModel",
     "Traits",
     "UsageError",

@@ -63,10 +63,26 @@ class Task:
     texts: Mapping[str, TextSet] = field(default_factory=dict)  # those that `Benchmark.reads` named
     reader: Reader | None = None
     kept: Callable[[str, Callable[[], Any]], Any] = lambda name, work: work()
+    own: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)  # test rows that are not the site's
+    own_readers: Mapping[str, Reader] = field(default_factory=dict)  # of the conditions that have such rows
 
-    def read(self, texts: Sequence[str], limit: int = 128, *, last: bool = False) -> Read:
-        """Activations of every token of these documents, or of the last alone; read once for all who ask for them."""
-        return self.model.read(texts, limit, last=last, progress=self.progress)
+    def own_rows(self, condition: str) -> tuple[Tensor, Tensor]:
+        """The test rows that a condition belongs to, read and to be written: its own network's, else the site's.
+
+        They are of the same tokens in the same order, so what is known of a row holds for both.
+        """
+        return self.own.get(condition, (self.test_in, self.test_out))
+
+    def own_model(self, condition: str) -> Reader:
+        """The model that a condition belongs to: its own network, else the one under the site."""
+        return self.own_readers.get(condition) or self.model
+
+    def read(self, texts: Sequence[str], limit: int = 128, *, last: bool = False, condition: str = "") -> Read:
+        """Activations of every token of these documents, or of the last alone; read once for all who ask for them.
+
+        Of the model under the site, or of the one that a condition belongs to.
+        """
+        return self.own_model(condition).read(texts, limit, last=last, progress=self.progress)
 
     def remember(self, name: str, work: Callable[[], T]) -> T:
         """The result of a part of the work, which must be plain JSON: done once, also when the run is killed after it.

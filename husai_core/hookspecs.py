@@ -13,7 +13,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from husai_core.benchmark import Benchmark
-    from husai_core.control import Control
+    from husai_core.control import AnyControl
     from husai_core.metric import Metric
     from husai_core.model import Model
     from husai_core.sae import Architecture
@@ -35,7 +35,7 @@ def husai_architectures() -> Sequence[Architecture]:  # type: ignore[empty-body]
 
 
 @hookspec
-def husai_controls() -> Sequence[Control]:  # type: ignore[empty-body]
+def husai_controls() -> Sequence[AnyControl]:  # type: ignore[empty-body]
     """Coders with a known expected score, made from a base coder and a seed."""
 
 

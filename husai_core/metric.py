@@ -50,12 +50,13 @@ class MetricCard:
 
 
 class Metric(ABC):
-    """What every metric declares; a concrete one is a StreamMetric, a PairMetric or a CoderMetric.
+    """What every metric declares; a concrete one is of one of the kinds below.
 
     A quantity that needs what only one benchmark has is a bare Metric with a card, and that benchmark computes it.
     """
 
     card: ClassVar[MetricCard]
+    former: ClassVar[Sequence[MetricCard]] = ()  # cards of earlier versions, which evidence may still carry
     requires: ClassVar[Sequence[str]] = ("torch",)
 
     @property
@@ -78,6 +79,7 @@ class Reconstruction:
     target: Tensor  # (B, d_out)
     latents: Tensor  # (B, d_sae)
     output: Tensor  # (B, d_out)
+    target_mean: Tensor | None = None  # (d_out,) of the targets of all rows, in float64
 
 
 class StreamMetric(Metric):
@@ -95,13 +97,36 @@ class StreamMetric(Metric):
 class PairMetric(Metric):
     """A quantity of two dictionaries of unit-norm or unnormalised rows (features, d_out)."""
 
+    def prepare(self, dictionary: Tensor) -> Any:
+        """What `compare` is handed of one dictionary: work that would otherwise be repeated for each of its pairs.
+
+        What it returns is kept for all dictionaries of a condition at once, so it must not be large.
+        """
+        return dictionary
+
     @abstractmethod
-    def compare(self, first: Tensor, second: Tensor) -> float:
-        """The value for two dictionaries; symmetric."""
+    def compare(self, first: Any, second: Any) -> float:
+        """The value for two dictionaries, as `prepare` left them; symmetric."""
 
     def chance(self, features: int, dimensions: int) -> float | None:
         """Expectation for two independent sets of random directions, where it is known."""
         return None
+
+
+class ActivationPairMetric(Metric):
+    """A quantity of what two coders' latents do on the same rows, accumulated over slices of them."""
+
+    @abstractmethod
+    def bytes_held(self, first: int, second: int) -> int:
+        """Memory of one state at these widths; a benchmark decides by it how many pairs go together."""
+
+    @abstractmethod
+    def update(self, state: Any, first: Tensor, second: Tensor) -> Any:
+        """The state after one more slice of latents (B, d_sae) of each; `state` is None before the first."""
+
+    @abstractmethod
+    def finish(self, state: Any) -> float:
+        """The value over all slices; symmetric in the two coders."""
 
 
 class CoderMetric(Metric):

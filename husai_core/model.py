@@ -127,7 +127,7 @@ class Model(ABC):
         """Each text as tokens, the first of them one that begins every text and is not read (BOS)."""
         raise Skipped(f"model {self.name}", "it reads no text", "use a language model: smollm2, huggingface")
 
-    def labels(self, settings: Any, seed: int, corpus: Corpus, rows: Tensor) -> Mapping[str, Tensor]:
+    def labels(self, settings: Any, seed: int, folder: Path, corpus: Corpus, rows: Tensor) -> Mapping[str, Tensor]:
         """What is known of these rows of the corpus, by name, each (len(rows), positions, ...)."""
         return {}
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from husai_core.evidence import DataSource
+
 SUBJECT_SCHEMA = "husai:subject/v1"
 
 Role = Literal["candidate", "baseline", "explored", "control"]
@@ -18,7 +20,17 @@ class ControlOf:
 
     name: str
     of: str
-    made_by: Mapping[str, Any]  # version, distribution, source and settings of the control's plugin
+    made_by: Mapping[str, Any]  # version, distribution, source and settings of the control's plugin; what it says below
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether every seed has the very same control, so that all of them are one unit."""
+        return bool(self.made_by.get("deterministic"))
+
+    @property
+    def activations(self) -> tuple[DataSource, ...]:
+        """The rows it was trained on and is measured on, where these are another model's and not the site's."""
+        return tuple(DataSource(**source) for source in self.made_by.get("activations", ()))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ControlOf:

@@ -1,6 +1,11 @@
-"""One thread: the tests are many small products, and on a busy machine a second one costs more than it brings."""
+"""What holds for every test: one thread each, no deadlines, and in CI the same examples every time."""
 
 import os
 
+from hypothesis import settings
+
 for library in ("OMP", "MKL"):  # read when torch is imported, which comes later
-    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")  # on a busy machine a second one costs more than it brings
+
+settings.register_profile("husai", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("husai")

@@ -32,6 +32,11 @@ class Condition:
         return self.subjects[0].control
 
     @property
+    def one_unit(self) -> bool:
+        """Whether every seed has the very same control, so that a second seed adds nothing."""
+        return self.control is not None and self.control.deterministic
+
+    @property
     def seeds(self) -> frozenset[int]:
         return frozenset(subject.seed for subject in self.subjects)
 

@@ -29,6 +29,7 @@ _WOULD_CHANGE = {
     "EV-UNITS": "More seeds. One run says nothing about the next.",
     "EV-SEEDS-MISSING": "Measuring every seed that was planned: choosing among seeds is not allowed.",
     "EV-JOINT-SEEDS": "Seeds trained without an agreement term: those drawn together cannot vouch for one another.",
+    "EV-ONE-UNIT": "A rule about the difference of something trained to this control: every seed has the same one.",
     "EV-EXPLORED": "A rule about the condition that the search confirms, on seeds that took no part in the choice.",
     "EV-ZERO-WIDTH": "Seeds that are different runs: values equal to the last digit come from one run.",
     "CMP-SITE": "A comparator at the same site.",

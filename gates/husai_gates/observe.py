@@ -33,7 +33,13 @@ class Observed:
 
 
 def observe(rule: Rule, condition: Condition, report: AuditReport) -> Observed:
-    """The observations of a rule's metric on a condition."""
+    """The observations of a rule's metric on a condition, to be judged on their own."""
+    observed = _observe(rule, condition, report)
+    _require_a_unit_per_seed(condition)
+    return observed
+
+
+def _observe(rule: Rule, condition: Condition, report: AuditReport) -> Observed:
     located = locate(rule, condition, report)
     values = located.measurement.by_unit()
     require_seeds(condition, values, report)
@@ -48,6 +54,14 @@ def _require_independent_seeds(condition: Condition) -> None:
         raise CannotJudge("inconclusive", "EV-JOINT-SEEDS", says, "judge seeds that were trained without 'agreement'")
 
 
+def _require_a_unit_per_seed(*conditions: Condition) -> None:
+    """Values that are the same for every seed have no interval; a difference has one if either side varies."""
+    if all(condition.one_unit for condition in conditions):
+        names = " and ".join(f"'{condition.name}'" for condition in conditions)
+        says = f"every seed of {names} is the very same control, so there is one unit and no interval"
+        raise CannotJudge("inconclusive", "EV-ONE-UNIT", says, "compare something trained with it, seed by seed")
+
+
 def require_seeds(condition: Condition, values: Mapping[Unit, float], report: AuditReport) -> None:
     """Every seed that was planned, and every seed whose subject is in the bundle, must have been observed."""
     expected = condition.seeds | (report.plan.seeds_of(condition.base) if report.plan else frozenset())
@@ -58,12 +72,13 @@ def require_seeds(condition: Condition, values: Mapping[Unit, float], report: Au
 
 def difference(rule: Rule, target: Condition, against: Condition, report: AuditReport) -> Observed:
     """Paired differences, target minus comparator, positive where the target is better."""
-    one = observe(rule, target, report)
+    one = _observe(rule, target, report)
     try:
-        other = observe(rule, against, report)
+        other = _observe(rule, against, report)
     except CannotJudge as stop:
         code = "BASE-ABSENT" if stop.code == "EV-ABSENT" else stop.code
         raise CannotJudge(stop.status, code, f"the comparator: {stop.says}", stop.next_step) from None
+    _require_a_unit_per_seed(target, against)
     require_comparable(one.located, other.located)
     if one.values.keys() != other.values.keys():
         odd = min(one.values.keys() ^ other.values.keys())

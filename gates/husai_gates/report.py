@@ -8,6 +8,7 @@ from typing import Any
 from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_gates.audit import AuditReport
 from husai_gates.audit.layout import kind_of
+from husai_gates.condition import Condition
 from husai_gates.decision import Decision
 from husai_gates.interval import TooFewUnits, interval, mean, seeds_of
 from husai_gates.plain_text import number
@@ -27,7 +28,7 @@ def render(report: AuditReport, decision: Decision | None) -> str:
     lines += _asked_for(report, confidence)
     by_benchmark = sorted(report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[1].site, item[0]))
     for path, evidence in by_benchmark:
-        lines += _benchmark(path, evidence, confidence)
+        lines += _benchmark(path, evidence, report, confidence)
     pictures = [path for path in report.paths if kind_of(path) == "picture"]
     if pictures:
         lines += ["## Plots", "", *(f"![{safe(path)}]({path})" for path in pictures), ""]
@@ -53,7 +54,7 @@ def _asked_for(report: AuditReport, confidence: float) -> Iterator[str]:
             yield from scaling.section(series, confidence)
 
 
-def _benchmark(path: str, evidence: Evidence, confidence: float) -> Iterator[str]:
+def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: float) -> Iterator[str]:
     yield f"## {safe(evidence.benchmark.name)} at {safe(evidence.site)}"
     yield ""
     data = ", ".join(f"{source.name} ({source.rows} rows)" for source in evidence.data)
@@ -64,9 +65,8 @@ def _benchmark(path: str, evidence: Evidence, confidence: float) -> Iterator[str
         yield ""
         return
     in_parts = any(len(m.parts()) > 1 for m in evidence.measurements)
-    rows = sorted(
-        (_row(m, confidence, in_parts) for m in evidence.measurements), key=lambda row: [str(cell) for cell in row[:3]]
-    )
+    found = [_row(m, report.conditions.get(m.condition), confidence, in_parts) for m in evidence.measurements]
+    rows = sorted(found, key=lambda row: [str(cell) for cell in row[:3]])
     yield f"Intervals are two-sided at {100 * confidence:g} %; the unit of replication is the seed."
     if in_parts:
         yield (
@@ -78,11 +78,13 @@ def _benchmark(path: str, evidence: Evidence, confidence: float) -> Iterator[str
     yield ""
 
 
-def _row(measurement: RecordedMeasurement, confidence: float, in_parts: bool) -> list[Any]:
+def _row(measurement: RecordedMeasurement, condition: Condition | None, confidence: float, in_parts: bool) -> list[Any]:
     values = measurement.by_unit()
     try:
         bounds = interval(values, confidence)
         shown = f"{number(bounds.low)} to {number(bounds.high)}"
+        if condition and condition.one_unit:
+            shown = "none: every seed has the same one"
     except TooFewUnits as error:
         shown = f"none: {error}"
     except (ValueError, ArithmeticError):
@@ -94,7 +96,7 @@ def _row(measurement: RecordedMeasurement, confidence: float, in_parts: bool) ->
         measurement.condition,
         number(mean([values[unit] for unit in sorted(values)])),
         shown,
-        *([_over_parts(measurement, confidence)] if in_parts else []),
+        *([_over_parts(measurement, condition, confidence)] if in_parts else []),
         len(seeds_of(values)),
         "unknown" if measurement.chance is None else number(measurement.chance),
         card.unit,
@@ -102,11 +104,13 @@ def _row(measurement: RecordedMeasurement, confidence: float, in_parts: bool) ->
     ]
 
 
-def _over_parts(measurement: RecordedMeasurement, confidence: float) -> str:
+def _over_parts(measurement: RecordedMeasurement, condition: Condition | None, confidence: float) -> str:
     from husai_gates.crossed import crossed_interval
 
     if len(measurement.parts()) < 2:
         return ""
+    if condition and condition.one_unit:
+        return "none: every seed has the same one"
     try:
         found = crossed_interval(measurement.by_part(), confidence)
     except TooFewUnits as error:

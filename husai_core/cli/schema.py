@@ -44,7 +44,8 @@ def metric_cards() -> None:
     from husai_core.plugins import PluginTable
 
     ours = [p for p in PluginTable().of_kind("metrics") if p.distribution.startswith("husai ")]
-    click.echo(strict_json.encode([plugin.item.card.to_json() for plugin in ours]).decode(), nl=False)
+    cards = [card.to_json() for plugin in ours for card in (*plugin.item.former, plugin.item.card)]
+    click.echo(strict_json.encode(cards).decode(), nl=False)
 
 
 @command.command("check")

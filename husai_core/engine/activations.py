@@ -93,6 +93,11 @@ def load(path: Path) -> Tensor:
     return torch.from_numpy(numpy.load(path, mmap_mode="c", allow_pickle=False))
 
 
+def rows_of(arrays: Sequence[Mapping[str, Stored]], split: str, *, target: bool = False) -> Tensor:
+    """The rows of one split: what is read, or what is to be written."""
+    return load(arrays[-1 if target else 0][split].path)
+
+
 def sources(site: str, arrays: Sequence[Mapping[str, Stored]]) -> dict[str, DataSource]:
     """The digest and row count of every array of a site, by split and number of its side (in, out)."""
     return {

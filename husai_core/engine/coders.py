@@ -1,23 +1,26 @@
-"""Conditions made real: trained dictionaries and their controls, each seed a subject with the digest of its weights."""
+"""Conditions made real: trained or loaded dictionaries, each seed a subject with the digest of its weights."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from husai_core import interchange, strict_json
 from husai_core.engine import trainer
 from husai_core.engine.plan import Chosen, PlannedCheckpoint, PlannedCondition, recipe_table
-from husai_core.engine.sites import Perform, ReadySite
+from husai_core.engine.sites import OtherModel, Perform, ReadySite
 from husai_core.errors import EvaluationError, UsageError
+from husai_core.evidence import DataSource
 from husai_core.model import Progress
 from husai_core.sae import Architecture, Coder, Dims
 from husai_core.site import hooks_of
 from husai_core.study import Recipe
 from husai_core.subject import ControlOf, Subject
+
+if TYPE_CHECKING:
+    from husai_core.sae import Params
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class ReadyCondition:
     coders: tuple[Coder, ...]
     subjects: tuple[Subject, ...]
     folder: Path
+    own: OtherModel | None = None  # the model it belongs to, where that is not the site's
+    own_test_sources: tuple[DataSource, ...] = ()
 
 
 def ready_condition(
@@ -73,19 +78,19 @@ def train_condition(
         trained = trainer.train(architecture, settings, starts, rows_in, rows_out, recipe, progress, checkpoint)
         for seed, params in trained.items():
             coder = Coder(architecture, settings, dims, seed, params, starts[seed])
-            _write(coder, site, folder / f"s{seed}")
+            write_coder(coder, site, folder / f"s{seed}")
         checkpoint.unlink(missing_ok=True)
 
     folder = perform(f"train {condition.name}", key, work)
     coders = tuple(
-        Coder(architecture, settings, dims, seed, _read(architecture, folder / f"s{seed}"), starts[seed])
+        Coder(architecture, settings, dims, seed, read_params(architecture, folder / f"s{seed}"), starts[seed])
         for seed in seeds
     )
     return ReadyCondition(
         condition.name,
         key,
         coders,
-        tuple(_subject(coder, condition, site, folder, trained=True) for coder in coders),
+        tuple(subject_of(coder, condition, site, folder, trained=True) for coder in coders),
         folder,
     )
 
@@ -112,14 +117,15 @@ def load_condition(
             if loaded.checkpoint.source != checkpoint.source:
                 rule = "its files changed after the study was planned"
                 raise EvaluationError(str(checkpoint.folder), rule, "run the study again when nothing writes there")
-            _write(loaded.coder, site, folder / f"s{seed}")
+            write_coder(loaded.coder, site, folder / f"s{seed}")
 
     folder = perform(f"load {condition.name}", key, work)
     coders = tuple(
-        Coder(architecture, settings, dims, seed, _read(architecture, folder / f"s{seed}"), None) for seed in seeds
+        Coder(architecture, settings, dims, seed, read_params(architecture, folder / f"s{seed}"), None)
+        for seed in seeds
     )
     subjects = tuple(
-        _subject(coder, condition, site, folder, trained=True, checkpoint=planned[coder.seed]) for coder in coders
+        subject_of(coder, condition, site, folder, trained=True, checkpoint=planned[coder.seed]) for coder in coders
     )
     return ReadyCondition(condition.name, key, coders, subjects, folder)
 
@@ -132,47 +138,7 @@ def _refuse_other_width(condition: PlannedCondition, site: ReadySite, dims: Dims
         raise UsageError(f"pretrained dictionary {condition.name}", rule, next_step)
 
 
-def make_control(
-    control: Chosen, base: ReadyCondition, condition: PlannedCondition, site: ReadySite, perform: Perform
-) -> ReadyCondition:
-    """The control of every seed of a condition."""
-    name = f"{base.name}.{control.plugin.name}"
-    key = {"work": "control", "base": dict(base.key), "control": control.describe()}
-
-    def work(folder: Path, progress: Progress) -> None:
-        import torch
-
-        rows = site.rows("train")
-        for coder in base.coders:
-            generator = torch.Generator().manual_seed(_derived_seed(name, coder.seed))
-            params = control.item.make(coder, control.settings, generator)
-            params = {name: value.clone() for name, value in params.items()}  # the base may share its tensors
-            if condition.recipe:  # a pretrained base keeps the threshold that it came with, and so does its control
-                trainer.calibrate(coder.architecture, coder.settings, params, rows, condition.recipe)
-            made = Coder(coder.architecture, coder.settings, coder.dims, coder.seed, params, coder.initial)
-            _write(made, site, folder / f"s{coder.seed}")
-
-    folder = perform(f"control {name}", key, work)
-    coders = tuple(
-        Coder(c.architecture, c.settings, c.dims, c.seed, _read(c.architecture, folder / f"s{c.seed}"), c.initial)
-        for c in base.coders
-    )
-    made_by = {key: value for key, value in control.describe().items() if key != "name"}
-    made_of = ControlOf(control.plugin.name, base.name, made_by)
-    sources = dict(zip((c.seed for c in base.coders), condition.checkpoints, strict=False))
-    return ReadyCondition(
-        name,
-        key,
-        coders,
-        tuple(
-            _subject(coder, condition, site, folder, control.item.trained, sources.get(coder.seed), made_of)
-            for coder in coders
-        ),
-        folder,
-    )
-
-
-def _subject(
+def subject_of(
     coder: Coder,
     condition: PlannedCondition,
     site: ReadySite,
@@ -181,6 +147,7 @@ def _subject(
     checkpoint: PlannedCheckpoint | None = None,
     control: ControlOf | None = None,
 ) -> Subject:
+    """The document of one coder whose files are in a folder of that work."""
     name = f"{condition.name}.{control.name}" if control else condition.name
     return Subject(
         name=f"{name}.s{coder.seed}",
@@ -228,7 +195,8 @@ def _pretrained_budget(checkpoint: PlannedCheckpoint) -> dict[str, Any]:
     }
 
 
-def _write(coder: Coder, site: ReadySite, folder: Path) -> None:
+def write_coder(coder: Coder, site: ReadySite, folder: Path) -> None:
+    """The files of a coder, in the layout of SAELens."""
     folder.mkdir()
     planned = site.planned
     for name, raw in interchange.saved_files(
@@ -237,11 +205,7 @@ def _write(coder: Coder, site: ReadySite, folder: Path) -> None:
         (folder / name).write_bytes(raw)
 
 
-def _read(architecture: Architecture, folder: Path) -> Any:
+def read_params(architecture: Architecture, folder: Path) -> Params:
+    """The parameters that `write_coder` wrote."""
     names = (interchange.CONFIG_FILE, interchange.WEIGHTS_FILE)
     return interchange.read_params(architecture, {name: (folder / name).read_bytes() for name in names})
-
-
-def _derived_seed(name: str, seed: int) -> int:
-    """A stream of its own for every control of every condition and seed."""
-    return int.from_bytes(hashlib.sha256(f"{name}/{seed}".encode()).digest()[:6], "big")

@@ -66,6 +66,8 @@ def measure(
             metrics=[plugin.item for plugin in metrics],
             settings=benchmark.settings,
             progress=progress,
+            own={c.name: (o.rows("test"), o.rows("test", target=True)) for c in conditions if (o := c.own)},
+            own_readers={c.name: o.reader for c in conditions if (o := c.own)},
             known=site.known,
             texts=texts,
             reader=site.reader,
@@ -102,7 +104,7 @@ def _document(
         benchmark=benchmark.plugin.origin(),
         settings=benchmark.describe()["settings"],
         site={"name": site.planned.name, "digest": site.digest},
-        data=site.test_sources,
+        data=list(dict.fromkeys([*site.test_sources, *(s for c in conditions for s in c.own_test_sources)])),
         texts=read,
         subjects=[
             {"name": s.name, "digest": strict_json.digest(strict_json.encode(s.to_json()))}

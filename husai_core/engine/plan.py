@@ -146,7 +146,7 @@ def make_plan(study: Study, plugins: PluginTable) -> Plan:
         place = f"{study.place} {path}"
         checkpoints: tuple[PlannedCheckpoint, ...] = ()
         if isinstance(sae, PretrainedChoice):
-            _refuse_controls_without_a_start(controls, sae, study.place)
+            _refuse_controls_of_a_past(controls, sae, study.place)
             architecture, checkpoints = _read_checkpoints(sae, plugins, place)
         else:
             plugin = plugins.get("architectures", sae.architecture.name, f"{study.place} $.sae[{sae.point.index}]")
@@ -162,6 +162,7 @@ def make_plan(study: Study, plugins: PluginTable) -> Plan:
             planned = PlannedCondition(
                 f"{name}.{sae.name}", sites[name], architecture, role, d_sae, recipe, checkpoints
             )
+            _refuse_controls_of_a_map(controls, planned, study.place)
             if search:
                 points.setdefault((search.name, name), []).append(planned)
                 roles[search.name] = sae.role
@@ -229,13 +230,30 @@ def _refuse_k_wider_than_dictionary(architecture: Chosen, d_sae: int, place: str
         raise UsageError(f"{place}.settings.k", f"k = {k} is more than d_sae = {d_sae}")
 
 
-def _refuse_controls_without_a_start(controls: tuple[Chosen, ...], sae: PretrainedChoice, place: str) -> None:
+def _refuse_controls_of_a_past(controls: tuple[Chosen, ...], sae: PretrainedChoice, place: str) -> None:
+    """Controls that repeat how a dictionary became what it is, where nobody knows that."""
     for index, control in enumerate(controls):
-        if control.item.needs_initial:
-            rule = (
-                f"'{control.plugin.name}' needs initial weights, and nobody knows those of the pretrained '{sae.name}'"
+        name, lacks = control.plugin.name, None
+        if control.item.needs_recipe:
+            lacks = (
+                f"'{name}' is trained by the recipe of its base, and nobody knows that of the pretrained '{sae.name}'"
             )
-            next_step = "leave this control out; 'random_decoder' needs none"
+        elif control.item.needs_initial:
+            lacks = f"'{name}' needs initial weights, and nobody knows those of the pretrained '{sae.name}'"
+        if lacks:
+            next_step = "leave this control out; 'random_decoder' needs neither"
+            raise UsageError(f"{place} $.control[{index}]", lacks, next_step)
+
+
+def _refuse_controls_of_a_map(controls: tuple[Chosen, ...], planned: PlannedCondition, place: str) -> None:
+    """Controls that copy what they read, where something else is to be written."""
+    traits = planned.architecture.item.traits
+    if planned.site.hook_in == planned.site.hook_out and not (traits.transcoder or traits.own_target):
+        return
+    for index, control in enumerate(controls):
+        if control.item.autoencoders_only:
+            rule = f"'{control.plugin.name}' copies what it reads, and '{planned.name}' has something else to write"
+            next_step = "leave this control out, or judge the autoencoders in a study of their own"
             raise UsageError(f"{place} $.control[{index}]", rule, next_step)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -113,6 +114,9 @@ def _slices(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
 Fill = Callable[[Mapping[Hooks, Any], Callable[[], Pass], Progress], Mapping[Hooks, Mapping[str, Stored]]]
 """Arrays by what they depend on, made where missing."""
 
+Alter = Callable[[Network], Network]
+"""Another network, made of the one given, which may be changed."""
+
 
 @dataclass(frozen=True)
 class SiteReader:
@@ -123,11 +127,16 @@ class SiteReader:
     depends_on: Mapping[str, Any]  # the model's weights and who made it
     read_corpus: Callable[[], Corpus]
     fill: Fill
+    alter: Alter | None = None
+
+    def of_other(self, alter: Alter, depends_on: Any) -> SiteReader:
+        """The reader of another network, made of this one's."""
+        return dataclasses.replace(self, alter=alter, depends_on={**self.depends_on, "altered": depends_on})
 
     def network(self) -> Network:
         """The whole network, every layer of it."""
         network: Network = self.site.model.item.load(self.site.model.settings, self.site.model_seed, self.trained)
-        return network
+        return self.alter(network) if self.alter else network
 
     def corpus(self) -> Corpus:
         """The token rows behind the activations of the site."""
@@ -170,4 +179,4 @@ class SiteReader:
         model = self.site.model.item
         layers = activations.layers_needed(hooks)
         network = model.load_reader(self.site.model.settings, self.site.model_seed, self.trained, layers, limit)
-        return DocumentPass(network, documents, hooks, last)
+        return DocumentPass(self.alter(network) if self.alter else network, documents, hooks, last)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from husai_core import bundle, interchange, strict_json
-from husai_core.engine import coders, measuring, sites, store
+from husai_core.engine import coders, controls, measuring, sites, store
 from husai_core.engine.cache import Cache, key_of
 from husai_core.engine.coders import ReadyCondition
 from husai_core.engine.environment import deterministic
@@ -19,7 +19,15 @@ from husai_core.errors import UsageError
 from husai_core.model import Progress
 from husai_core.provenance import now, provenance
 
-NUMERICS = ("engine", "kernels", "interchange*", "metric.py", "model.py", "sae.py")  # their text decides results
+NUMERICS = (
+    "engine",
+    "kernels",
+    "interchange*",
+    "control.py",
+    "metric.py",
+    "model.py",
+    "sae.py",
+)  # their text decides results
 
 Files = dict[str, bytes]
 Views = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
@@ -94,14 +102,15 @@ class _Run:
         self.number = self.from_cache = 0
         confirmed = len(plan.conditions) + len(plan.searches)
         models = len({sites.model_key(site) for site in plan.sites})
-        self.total = 3 * models + len(plan.sites) * len(plan.benchmarks) + confirmed * (1 + len(plan.controls))
-        self.total += sum(len(s.points) * (1 + len(s.controls)) + len(s.benchmarks) for s in plan.searches)
+        self.total = 3 * models + len(plan.sites) * len(plan.benchmarks) + confirmed * (1 + _pieces(plan.controls))
+        self.total += sum(len(s.points) * (1 + _pieces(s.controls)) + len(s.benchmarks) for s in plan.searches)
 
     def files(self) -> Files:
         """Everything a bundle says about the study, by path."""
         files: Files = {"study.toml": self.plan.study.raw}
         for site in sites.prepare_sites(self.plan.sites, self.perform, self.capture, self.fill):
             planned = site.planned
+            controls.refuse_what_is_unknown(self.plan.controls, site)
             _add(files, {f"sites/{planned.name}.json": site.document})
             conditions = self._train(self.plan.conditions_at(planned), self.plan.study.seeds, self.plan.controls, site)
             for search in self.plan.searches_at(planned):
@@ -205,7 +214,7 @@ class _Run:
         self,
         conditions: Sequence[PlannedCondition],
         seeds: tuple[int, ...],
-        controls: Sequence[Chosen],
+        chosen: Sequence[Chosen],
         site: ReadySite,
     ) -> list[ReadyCondition]:
         """These conditions on these seeds, each followed by its controls."""
@@ -214,8 +223,8 @@ class _Run:
             self._warn_of(planned)
             trained = coders.ready_condition(planned, seeds, site, self.perform, self.unfinished)
             found.append(trained)
-            for control in controls:
-                found.append(coders.make_control(control, trained, planned, site, self.perform))
+            for control in chosen:
+                found.append(controls.make_control(control, trained, planned, site, self.perform, self.unfinished))
         return found
 
     def _warn_of(self, condition: PlannedCondition) -> None:
@@ -239,6 +248,11 @@ class _Run:
                     raw = (condition.folder / f"s{subject.seed}" / name).read_bytes()
                     files[f"weights/{subject.name}/{name}"] = raw
         return files
+
+
+def _pieces(chosen: Sequence[Chosen]) -> int:
+    """How many pieces of work the controls of one condition are: one that is trained needs its rows first."""
+    return sum(1 + control.item.needs_recipe for control in chosen)
 
 
 def _numerics_digest() -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from husai_core import strict_json
 from husai_core.engine import activations
 from husai_core.engine.plan import PlannedSite
-from husai_core.engine.reading import Fill, SiteReader
+from husai_core.engine.reading import Alter, Fill, SiteReader
 from husai_core.engine.store import Hooks, Pass, Stored, file_digest
 from husai_core.errors import EvaluationError
 from husai_core.evidence import DataSource
@@ -33,6 +33,25 @@ Capture = Callable[[str, Mapping[Hooks, Any], Callable[[], Pass]], Mapping[Hooks
 """Arrays of activations, made where missing: label, what each depends on, and how to begin a pass."""
 
 
+Arrays = tuple[Mapping[str, Stored], ...]
+"""What is read, by split; then what is to be written, where that differs."""
+
+
+@dataclass(frozen=True)
+class OtherModel:
+    """What a site would show with another network: the same tokens, at the same hooks."""
+
+    arrays: Arrays
+    reader: SiteReader
+
+    def rows(self, split: str, *, target: bool = False) -> Tensor:
+        return activations.rows_of(self.arrays, split, target=target)
+
+
+MakeOther = Callable[[str, Any, Alter], OtherModel]
+"""The site with another network: what that is called, what it depends on, and how it is made of the site's own."""
+
+
 @dataclass(frozen=True)
 class ReadySite:
     """A site whose activations can be read."""
@@ -42,12 +61,13 @@ class ReadySite:
     digest: str
     key: Mapping[str, Any]
     test_sources: tuple[DataSource, ...]
-    arrays: tuple[Mapping[str, Stored], ...]  # what is read; then what is to be written, where that differs
+    arrays: Arrays
     known: Callable[[], Known]  # what the model knows of the test rows and of itself
     reader: SiteReader
+    other: MakeOther
 
     def rows(self, split: str, *, target: bool = False) -> Tensor:
-        return activations.load(self.arrays[-1 if target else 0][split].path)
+        return activations.rows_of(self.arrays, split, target=target)
 
 
 @dataclass(frozen=True)
@@ -59,10 +79,12 @@ class _ReadyModel:
     examined: Path
     depends_on: Mapping[str, Any]
 
-    def begin(self, hooks: Sequence[str], place: str) -> Pass:
+    def begin(self, hooks: Sequence[str], place: str, alter: Alter | None = None) -> Pass:
         """A pass for these hook points, with no layer above the highest."""
         layers = activations.layers_needed(hooks)
         network = _load(self.site, self.trained, layers)
+        if alter:
+            network = alter(network)
         activations.refuse_unknown_hooks(network, hooks, place)
         return activations.NetworkPass(network, _read_corpus(self.examined / CORPUS_FILE), hooks)
 
@@ -76,7 +98,7 @@ class _ReadyModel:
         model, settings, seed = self.site.model.item, self.site.model.settings, self.site.model_seed
         corpus = _read_corpus(self.examined / CORPUS_FILE)
         shape = (len(corpus.test), len(corpus.positions))  # the order in which a pass reads them
-        labels = model.labels(settings, seed, corpus, corpus.test)
+        labels = model.labels(settings, seed, self.trained, corpus, corpus.test)
         for name, label in labels.items():
             if tuple(label.shape[:2]) != shape:
                 rule = f"has shape {tuple(label.shape)} for {shape[0]} rows at {shape[1]} positions"
@@ -108,7 +130,24 @@ def _prepare_group(group: Sequence[PlannedSite], perform: Perform, capture: Capt
     names = ", ".join(site.name for site in group)
     points = sorted({hook for hooks in wanted for hook in hooks})
     arrays = capture(f"activations {names}", wanted, lambda: model.begin(points, f"site {names}"))
-    return [_describe(site, model, [arrays[hooks] for hooks in sides[site.name]], fill) for site in group]
+    return [_describe(site, model, tuple(arrays[hooks] for hooks in sides[site.name]), capture, fill) for site in group]
+
+
+def _altered(
+    site: PlannedSite,
+    model: _ReadyModel,
+    capture: Capture,
+    reader: SiteReader,
+    name: str,
+    depends_on: Any,
+    alter: Alter,
+) -> OtherModel:
+    """The same tokens at the same hooks of another network; it need not hold the checks of the model."""
+    sides = _sides(site)
+    wanted = {h: {"work": "array", **model.depends_on, "hooks": list(h), "altered": depends_on} for h in sides}
+    points, label = sorted({hook for hooks in sides for hook in hooks}), f"activations of {name} at {site.name}"
+    arrays = capture(label, wanted, lambda: model.begin(points, f"site {site.name}", alter))
+    return OtherModel(tuple(arrays[hooks] for hooks in sides), reader.of_other(alter, depends_on))
 
 
 def _sides(site: PlannedSite) -> list[Hooks]:
@@ -132,7 +171,7 @@ def _prepare_model(site: PlannedSite, perform: Perform) -> _ReadyModel:
     return _ReadyModel(site, trained, examined, {**model_depends, "weights": weights, "corpus": corpus})
 
 
-def _describe(site: PlannedSite, model: _ReadyModel, arrays: Sequence[Mapping[str, Stored]], fill: Fill) -> ReadySite:
+def _describe(site: PlannedSite, model: _ReadyModel, arrays: Arrays, capture: Capture, fill: Fill) -> ReadySite:
     found = activations.sources(site.name, arrays)
     inputs = dict(site.model.item.inputs(site.model.settings))
     document = strict_json.encode(
@@ -154,7 +193,8 @@ def _describe(site: PlannedSite, model: _ReadyModel, arrays: Sequence[Mapping[st
     key = {"work": "activations", "of": dict(model.depends_on), "hooks": [list(hooks) for hooks in _sides(site)]}
     test = tuple(activations.data_of("test", found))
     digest, known, reader = strict_json.digest(document), cache(model.known), model.reader(site, fill)
-    return ReadySite(site, document, digest, key, test, tuple(arrays), known, reader)
+    other = partial(_altered, site, model, capture, reader)
+    return ReadySite(site, document, digest, key, test, arrays, known, reader, other)
 
 
 def _examine(site: PlannedSite, trained: Path, folder: Path) -> None:
@@ -182,7 +222,8 @@ def _write_corpus(corpus: Corpus, path: Path) -> None:
 
     positions = torch.tensor(corpus.positions)
     parts = {"tokens": corpus.tokens, "positions": positions, "train": corpus.train, "test": corpus.test}
-    save_file({name: part.contiguous() for name, part in parts.items()}, path)
+    # Train and test may be views of one tensor, which safetensors refuses.
+    save_file({name: part.contiguous().clone() for name, part in parts.items()}, path)
 
 
 def _read_corpus(path: Path) -> Corpus:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from husai_core.engine.agreement import Agreement
 from husai_core.engine.batches import Batches
 from husai_core.engine.firing import Firing
-from husai_core.errors import EvaluationError
+from husai_core.errors import EvaluationError, UsageError
 from husai_core.model import Progress
 from husai_core.sae import Architecture, Batch, Dims
 from husai_core.study import Recipe
@@ -33,7 +33,10 @@ def initial_params(architecture: Architecture, settings: Any, dims: Dims, seed: 
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    return architecture.initialise(dims, settings, generator, mean)
+    try:
+        return architecture.initialise(dims, settings, generator, mean)
+    except ValueError as error:
+        raise UsageError(f"architecture {architecture.name}", str(error), "change the study") from None
 
 
 def train(

@@ -25,21 +25,22 @@ def largest_places(block: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     if block.device.type != "cpu":
         return _on_device(block, k)
-    bound = None if QUICK_PARTITION or k >= block.shape[-1] else block.topk(k, dim=-1).values[:, -1:].numpy()
-    row, column = _of_array(block.numpy(), k, bound)
+    largest = None if QUICK_PARTITION or k >= block.shape[-1] else block.topk(k, dim=-1).values.numpy()
+    row, column = _of_array(block.numpy(), k, largest)
     return torch.from_numpy(row), torch.from_numpy(column)
 
 
-def _of_array(block: Array, k: int, bound: Array | None) -> tuple[Array, Array]:
+def _of_array(block: Array, k: int, largest: Array | None) -> tuple[Array, Array]:
+    """The same for an array; `largest` are the k largest of each row in falling order, where they are known."""
     rows, width = block.shape
     tiny = numpy.finfo(block.dtype).tiny
     if k >= width:
         bound, largest = numpy.zeros((rows, 1), block.dtype), block
-    elif bound is None:
+    elif largest is None:
         ordered = numpy.partition(block, width - k, axis=-1)
         bound, largest = ordered[:, width - k : width - k + 1], ordered[:, width - k :]
     else:
-        largest = bound
+        bound = largest[:, -1:]
     has_nan = bool(numpy.isnan(largest).any())
     bound = numpy.maximum(bound, tiny)
     mask = ~(block < bound) if has_nan else block >= bound

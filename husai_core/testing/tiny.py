@@ -55,15 +55,18 @@ class Tiny(TrainedModel):
         cut = settings.rows * 3 // 4
         return Corpus(tokens, (1,), torch.arange(cut), torch.arange(cut, settings.rows))
 
-    def labels(self, settings: TinySettings, seed: int, corpus: Corpus, rows: Tensor) -> Mapping[str, Tensor]:
+    def labels(
+        self, settings: TinySettings, seed: int, folder: Path, corpus: Corpus, rows: Tensor
+    ) -> Mapping[str, Tensor]:
         """The two tokens that are summed."""
         return {"summed": corpus.tokens[rows].unsqueeze(1)}
 
     def tables(self, settings: TinySettings, seed: int, folder: Path) -> Mapping[str, Tensor]:
-        """The direction of every token."""
+        """The direction of every token, with its length and without."""
         from safetensors.torch import load_file
 
-        return {"directions": load_file(folder / WEIGHTS_FILE)["embed"]}
+        directions = load_file(folder / WEIGHTS_FILE)["embed"]
+        return {"directions": directions, "features": directions / directions.norm(dim=-1, keepdim=True)}
 
     def encode(self, settings: TinySettings, seed: int, folder: Path, texts: Sequence[str]) -> list[list[int]]:
         """A token per word; the first of all tokens begins every text."""

@@ -20,13 +20,12 @@ WHOLE = 2**20  # tokens of a document that are looked at for what was trained on
 
 @dataclass(frozen=True)
 class Drawn:
-    """Documents of one set with their rows. Each has as many as any other of this set, or of another set."""
+    """Documents of one set. Each is read as far as any other of this set, or of another set."""
 
     name: str
     numbers: tuple[int, ...]  # the place of each document in its set
     tokens: Tensor  # (documents, limit), BOS included
-    rows_in: Tensor  # (documents, rows, d_in)
-    rows_out: Tensor  # (documents, rows, d_out)
+    texts: tuple[str, ...]  # none where they are rows of the site's own corpus
     too_short: float  # shares of the documents that were looked at
     trained_on: float
 
@@ -34,6 +33,22 @@ class Drawn:
     def parts(self) -> list[str]:
         """What the documents are called in observations."""
         return [f"{self.name}, {number}" for number in self.numbers]
+
+    def rows(self, task: Task, condition: str) -> tuple[Tensor, Tensor]:
+        """What the model of a condition shows of them, read and to be written: (documents, rows, width) each."""
+        import torch
+
+        corpus, limit = task.model.corpus(), self.tokens.shape[1]
+        first = first_position(corpus)
+        if not self.texts:
+            chosen, places = list(self.numbers), [corpus.positions.index(place) for place in range(first, limit)]
+            shape = (len(corpus.test), len(corpus.positions), -1)
+            x, y = (rows.reshape(shape)[chosen][:, places] for rows in task.own_rows(condition))
+            return x, y
+        read = task.read(self.texts, limit, condition=condition)
+        spans = [(begin + first - 1, end) for begin, end in read.spans]
+        x, y = (torch.stack([rows[begin:end] for begin, end in spans]) for rows in (read.rows_in, read.rows_out))
+        return x, y
 
 
 class TrainingRuns:
@@ -110,11 +125,9 @@ def _texts(task: Task, name: str, wish: Wish, runs: TrainingRuns) -> Drawn:
             yield from zip(chosen, task.model.tokens([texts.texts[n] for n in chosen], WHOLE), strict=True)
 
     kept, shares = _pick(encoded(), name, wish, runs)
-    read = task.read([texts.texts[number] for number, _ in kept], wish.limit)
-    skipped = first_position(task.model.corpus()) - 1
-    rows = [torch.stack([r[begin + skipped : end] for begin, end in read.spans]) for r in (read.rows_in, read.rows_out)]
     tokens = torch.tensor([ids[: wish.limit] for _, ids in kept])
-    return Drawn(name, tuple(number for number, _ in kept), tokens, *rows, *shares)
+    chosen = tuple(number for number, _ in kept)
+    return Drawn(name, chosen, tokens, tuple(texts.texts[number] for number in chosen), *shares)
 
 
 def _own(task: Task, wish: Wish, runs: TrainingRuns) -> Drawn:
@@ -130,10 +143,7 @@ def _own(task: Task, wish: Wish, runs: TrainingRuns) -> Drawn:
     order = sorted(range(len(tokens)), key=lambda number: (digests[number], number))
     kept, shares = _pick(((n, tokens[n].tolist()) for n in order), OWN, wish, runs)
     numbers = [number for number, _ in kept]
-    places = [corpus.positions.index(position) for position in wanted]
-    shape = (len(tokens), len(corpus.positions), -1)
-    rows = [r.reshape(shape)[numbers][:, places] for r in (task.test_in, task.test_out)]
-    return Drawn(OWN, tuple(numbers), tokens[numbers, : wish.limit], *rows, *shares)
+    return Drawn(OWN, tuple(numbers), tokens[numbers, : wish.limit], (), *shares)
 
 
 def _of_class(texts: TextSet, class_: str | None, name: str) -> list[int]:

@@ -27,6 +27,7 @@ from husai_core.errors import did_you_mean
 if TYPE_CHECKING:
     from torch import Tensor
 
+Rows = tuple["Tensor", "Tensor"]  # read and to be written, by document
 TOKENS_AT_ONCE = 512  # whose logits are held together, 50,000 numbers each
 
 
@@ -147,8 +148,13 @@ class OutOfDistribution(Benchmark):
             task.progress(number / len(sets), f"ood: {name or OWN}")
             drawn = draw(task, name, wish, runs)
             parts[drawn.name] = drawn.parts
+            shown: Rows | None = None  # by the model under the site
             for condition, coders in task.conditions.items():
-                found[condition, drawn.name] = [self._values(task, condition, c, drawn, streams) for c in coders]
+                if condition in task.own_readers:
+                    rows = drawn.rows(task, condition)
+                else:
+                    rows = shown = shown or drawn.rows(task, condition)
+                found[condition, drawn.name] = [self._values(task, condition, c, drawn, rows, streams) for c in coders]
             yield from self._of_set(task, drawn, found)
         for condition, coders in task.conditions.items():
             for shift in chosen.shifts:
@@ -160,12 +166,12 @@ class OutOfDistribution(Benchmark):
         task.progress(1.0, "ood: done")
 
     def _values(
-        self, task: Task, condition: str, coder: Coder, drawn: Drawn, streams: Sequence[StreamMetric]
+        self, task: Task, condition: str, coder: Coder, drawn: Drawn, rows: Rows, streams: Sequence[StreamMetric]
     ) -> Values:
         place = f"benchmark ood, {condition}, seed {coder.seed}, {drawn.name}"
 
         def work() -> Mapping[str, Any]:
-            values = observe(coder, drawn, streams, task.settings)
+            values = observe(coder, rows, streams, task.settings)
             for metric, value in values.whole.items():
                 if not all(map(math.isfinite, (value, *values.documents.get(metric, ())))):
                     raise EvaluationError(place, f"{metric} is not finite", "look for exploding weights")
@@ -178,9 +184,6 @@ class OutOfDistribution(Benchmark):
     ) -> Iterator[Measurement]:
         """What was seen on one set, by condition."""
         about = {"set": drawn.name}
-        losses = (
-            task.remember(f"loss, {drawn.name}", lambda: _losses(task, drawn)) if task.settings.loss_documents else []
-        )
         left_out = {
             f"fewer than {task.settings.limit} tokens": drawn.too_short,
             "trained on": drawn.trained_on,
@@ -200,28 +203,30 @@ class OutOfDistribution(Benchmark):
             for reason, share in left_out.items():
                 shares = tuple(Observation((seed,), share) for seed, _ in seen)
                 yield Measurement(LeftOut.card.name, condition, shares, {**about, "reason": reason})
-            if losses:
+            if losses := _losses(task, drawn, condition):
                 parts = list(zip(drawn.parts, losses, strict=False))
                 each = tuple(Observation((seed,), loss, part) for seed, _ in seen for part, loss in parts)
                 yield Measurement(TokenLoss.card.name, condition, each, about)
 
 
-def observe(coder: Coder, drawn: Drawn, streams: Sequence[StreamMetric], chosen: OutOfDistributionSettings) -> Values:
+def observe(coder: Coder, rows: Rows, streams: Sequence[StreamMetric], chosen: OutOfDistributionSettings) -> Values:
     """Every stream metric over all documents, and the chosen ones over each."""
     import torch
 
     states: dict[str, Any] = {}
     documents: dict[str, list[float]] = {name: [] for name in chosen.per_document}
-    at_once = max(1, chosen.rows_per_slice // drawn.rows_in.shape[1])
+    at_once = max(1, chosen.rows_per_slice // rows[0].shape[1])
     with torch.no_grad():
-        for xs, ys in zip(drawn.rows_in.split(at_once), drawn.rows_out.split(at_once), strict=True):
-            x, y = xs.flatten(0, 1), ys.flatten(0, 1)
+        slices = [(x.flatten(0, 1), y.flatten(0, 1)) for x, y in zip(*(r.split(at_once) for r in rows), strict=True)]
+        mean = sum(coder.target(x, y).double().sum(0) for x, y in slices) / rows[0].shape[:2].numel()
+        for x, y in slices:
             latents = coder.encode(x)
-            seen = Reconstruction(coder.target(x, y), latents, coder.reconstruct(x, latents))
+            seen = Reconstruction(coder.target(x, y), latents, coder.reconstruct(x, latents), mean)
+            each = list(_each(seen, len(x) // rows[0].shape[1]))
             for metric in streams:
                 states[metric.name] = metric.update(states.get(metric.name), seen)
                 if metric.name in documents:
-                    documents[metric.name] += [metric.finish(metric.update(None, one)) for one in _each(seen, len(xs))]
+                    documents[metric.name] += [metric.finish(metric.update(None, one)) for one in each]
     return Values({metric.name: metric.finish(states[metric.name]) for metric in streams}, documents)
 
 
@@ -251,27 +256,33 @@ def _drops(
 
 
 def _each(seen: Reconstruction, documents: int) -> Iterator[Reconstruction]:
-    """The same by document; all have as many rows."""
+    """The same by document, with its own mean; all have as many rows."""
     chunks = [rows.unflatten(0, (documents, -1)) for rows in (seen.target, seen.latents, seen.output)]
     for target, latents, output in zip(*chunks, strict=True):
-        yield Reconstruction(target, latents, output)
+        yield Reconstruction(target, latents, output, target.double().mean(0))
 
 
-def _losses(task: Task, drawn: Drawn) -> list[float]:
-    """The model's own loss on each of the first documents; none where the network predicts no tokens."""
+def _losses(task: Task, drawn: Drawn, condition: str) -> list[float]:
+    """The loss of a condition's model on each of the first documents; none where it predicts no tokens."""
     import torch
 
-    network, corpus = task.model.network(), task.model.corpus()
+    corpus = task.model.corpus()
     first = first_position(corpus)
     tokens = drawn.tokens[: task.settings.loss_documents, : corpus.tokens.shape[1]]  # as many as it is sure to take
-    found: list[float] = []
-    for some in tokens.split(max(1, TOKENS_AT_ONCE // tokens.shape[1])):
-        with torch.no_grad():
-            logits, _ = network.run_with_cache(some, names_filter=[], stop_at_layer=None)
-        if logits is None:
-            return []
-        found += _cross_entropy(logits[:, first - 1 : -1].double(), some[:, first:]).mean(1).tolist()
-    return found
+
+    def work() -> list[float]:
+        network = task.own_model(condition).network()
+        found: list[float] = []
+        for some in tokens.split(max(1, TOKENS_AT_ONCE // tokens.shape[1])):
+            with torch.no_grad():
+                logits, _ = network.run_with_cache(some, names_filter=[], stop_at_layer=None)
+            if logits is None:
+                return []
+            found += _cross_entropy(logits[:, first - 1 : -1].double(), some[:, first:]).mean(1).tolist()
+        return found
+
+    whose = condition if condition in task.own_readers else "the site"
+    return task.remember(f"loss of the model of {whose}, {drawn.name}", work) if len(tokens) else []
 
 
 def _cross_entropy(logits: Tensor, tokens: Tensor) -> Tensor:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from husai_benchmarks.aggregation import AGGREGATIONS, OF_ACTIVATIONS, POOLINGS, aggregated, pool
@@ -121,18 +123,18 @@ class ProbeTransfer(Benchmark):
     def measure(self, task: Task) -> Iterator[Measurement]:
         chosen: ProbeTransferSettings = task.settings
         sets = halves([task.texts[name] for name in chosen.sets], chosen.documents)
-        reads = [task.read(one.texts, chosen.limit) for one in sets]
-        documents = [[read.rows_in[begin:end] for begin, end in read.spans] for read in reads]
         labels = [one.labels for one in sets]
-        dense = task.remember(ACTIVATIONS, lambda: scores(documents, labels, None, chosen))
         total, done = sum(map(len, task.conditions.values())), 0
         for condition, coders in task.conditions.items():
-            found: list[tuple[int, Mapping[str, Mapping[str, float]]]] = []
+            reads = [task.read(one.texts, chosen.limit, condition=condition) for one in sets]
+            documents = [[read.rows_in[begin:end] for begin, end in read.spans] for read in reads]
+            whose = condition if condition in task.own_readers else "the site"
+            dense = task.remember(f"{ACTIVATIONS} of {whose}", partial(scores, documents, labels, None, chosen))
+            found: list[tuple[int, Mapping[str, Scores]]] = []
             for coder in coders:
                 note = f"{condition}, seed {coder.seed}"
                 task.progress(done / total, f"probe_transfer: {note}")
-                latents = task.remember(note, lambda c=coder: scores(documents, labels, c, chosen))  # type: ignore[misc]
-                found.append((coder.seed, latents))
+                found.append((coder.seed, task.remember(note, partial(scores, documents, labels, coder, chosen))))
                 done += 1
             yield from _measured(condition, found, LATENTS, chosen.sets)
             yield from _measured(condition, [(seed, dense) for seed, _ in found], ACTIVATIONS, chosen.sets)
@@ -148,7 +150,7 @@ def halves(sets: Sequence[TextSet], wanted: int) -> list[Labelled]:
             raise UsageError(place, rule, "name sets with the same two classes")
     clean = [one.without_repeats() for one in sets]
     seen = [text for one in clean for text in set(map(same_text, one.texts))]
-    shared = {text for text, count in _counts(seen).items() if count > 1}
+    shared = {text for text, count in Counter(seen).items() if count > 1}
     found = []
     for one in clean:
         by_class: list[list[int]] = [[], []]
@@ -164,13 +166,6 @@ def halves(sets: Sequence[TextSet], wanted: int) -> list[Labelled]:
         ]
         taken = one.only(turns)
         found.append(Labelled(one.name, taken.texts, taken.labels))
-    return found
-
-
-def _counts(texts: Sequence[str]) -> Mapping[str, int]:
-    found: dict[str, int] = {}
-    for text in texts:
-        found[text] = found.get(text, 0) + 1
     return found
 
 

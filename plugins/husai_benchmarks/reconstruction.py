@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from husai_core import (
     Benchmark,
@@ -19,6 +19,9 @@ from husai_core import (
     Task,
     hookimpl,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,10 @@ class ReconstructionBenchmark(Benchmark):
         total, done = sum(map(len, task.conditions.values())), 0
         for condition, coders in task.conditions.items():
             values: dict[str, list[Observation]] = {}
+            rows = task.own_rows(condition)
             for coder in coders:
                 task.progress(done / total, f"reconstruction: {condition}, seed {coder.seed}")
-                for metric, value in self._values(coder, task).items():
+                for metric, value in self._values(coder, task, *rows).items():
                     if not math.isfinite(value):
                         place = f"benchmark reconstruction, {condition}, seed {coder.seed}"
                         raise EvaluationError(place, f"{metric} is {value}", "look for exploding weights")
@@ -55,7 +59,7 @@ class ReconstructionBenchmark(Benchmark):
                 yield Measurement(metric, condition, tuple(observations))
         task.progress(1.0, "reconstruction: done")
 
-    def _values(self, coder: Coder, task: Task) -> dict[str, float]:
+    def _values(self, coder: Coder, task: Task, test_in: Tensor, test_out: Tensor) -> dict[str, float]:
         """Every metric of one coder, by name."""
         import torch
 
@@ -63,9 +67,11 @@ class ReconstructionBenchmark(Benchmark):
         states: dict[str, Any] = {}
         size = task.settings.rows_per_slice
         with torch.no_grad():
-            for x, y in zip(task.test_in.split(size), task.test_out.split(size), strict=True):
+            slices = list(zip(test_in.split(size), test_out.split(size), strict=True))
+            mean = sum(coder.target(x, y).double().sum(0) for x, y in slices) / len(test_in)
+            for x, y in slices:
                 latents = coder.encode(x)
-                batch = Reconstruction(coder.target(x, y), latents, coder.reconstruct(x, latents))
+                batch = Reconstruction(coder.target(x, y), latents, coder.reconstruct(x, latents), mean)
                 for metric in streams:
                     states[metric.name] = metric.update(states.get(metric.name), batch)
             values = {metric.name: metric.finish(states[metric.name]) for metric in streams}

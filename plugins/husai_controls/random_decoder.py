@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from husai_core import Coder, Control, hookimpl
+from husai_core import AnyControl, Coder, Control, hookimpl
 
 if TYPE_CHECKING:
     from torch import Generator
@@ -23,9 +23,10 @@ class RandomDecoder(Control):
     name = "random_decoder"
     summary = "Random unit directions as decoder; the encoder and the biases stay."
     expectation = (
-        "pwmcc of m directions in d dimensions is E max |cos| = integral over t from 0 to 1 of "
-        "1 - F(t^2)^m, F the distribution of Beta(1/2, (d - 1)/2); l0, l1 and dead_fraction are the base's; "
-        "cosine_to_initial is 0; explained_variance falls, usually below 0."
+        "pwmcc of m directions in d dimensions is E max |cos| = integral over t from 0 to 1 of 1 - F(t^2)^m, F the "
+        "distribution of Beta(1/2, (d - 1)/2), and mcc is at its chance level, too; l0, l1, density and "
+        "dead_fraction are the base's; cosine_to_initial is near 0; explained_variance falls, usually below 0, "
+        "cosine with it, and mse rises."
     )
     Settings = RandomDecoderSettings
 
@@ -40,5 +41,5 @@ class RandomDecoder(Control):
 
 
 @hookimpl
-def husai_controls() -> Sequence[Control]:
+def husai_controls() -> Sequence[AnyControl]:
     return [RandomDecoder()]

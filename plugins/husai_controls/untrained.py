@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from husai_core import Coder, Control, hookimpl
+from husai_core import AnyControl, Coder, Control, hookimpl
 
 if TYPE_CHECKING:
     from torch import Generator
@@ -23,8 +23,10 @@ class Untrained(Control):
     name = "untrained"
     summary = "Each seed's own initialisation, with no training."
     expectation = (
-        "cosine_to_initial is 1 and consistency is the initialisation's own: with random unit rows at the "
-        "start, pwmcc is its chance level."
+        "cosine_to_initial is 1 and consistency is the initialisation's own: with random unit rows at the start, "
+        "pwmcc and mcc are at their chance levels; explained_variance and cosine are below the base's and mse above "
+        "it; l0 of an architecture with k is the base's, or less where fewer latents are positive; dead_fraction, "
+        "density and l1 are those of random directions."
     )
     trained = False
     needs_initial = True
@@ -37,5 +39,5 @@ class Untrained(Control):
 
 
 @hookimpl
-def husai_controls() -> Sequence[Control]:
+def husai_controls() -> Sequence[AnyControl]:
     return [Untrained()]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from husai_core import Metric, MetricCard, PairMetric, hookimpl
-from husai_metrics.directions import bounded, unit_rows
+from husai_metrics.assignment import best_mean
+from husai_metrics.directions import bounded, refuse_directionless, tiles
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,11 +27,20 @@ class MCC(PairMetric):
     requires = ("torch", "scipy")
 
     def compare(self, first: Tensor, second: Tensor) -> float:
-        from scipy.optimize import linear_sum_assignment
+        import torch
 
-        rows, columns = unit_rows(first, "the first dictionary"), unit_rows(second, "the second dictionary")
-        cosines = (rows @ columns.T).abs().cpu().numpy()
-        return bounded(float(cosines[linear_sum_assignment(cosines, maximize=True)].mean()), low=0.0)
+        names = ("the first dictionary", "the second dictionary")
+        for dictionary, name in zip((first, second), names, strict=True):
+            refuse_directionless(dictionary, name)
+        rows, columns = sorted((first, second), key=len)
+
+        def cosines(chosen: Tensor) -> Tensor:
+            found = rows.new_empty(len(chosen), len(columns), dtype=torch.float64)
+            for i, j, tile in tiles(rows[chosen], columns, names):
+                found[i, j] = tile
+            return found
+
+        return bounded(best_mean(cosines, len(rows), len(columns)), low=0.0)
 
 
 @hookimpl

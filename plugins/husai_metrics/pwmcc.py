@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from husai_core import Metric, MetricCard, PairMetric, hookimpl
-from husai_metrics.directions import bounded, unit_rows
+from husai_metrics.directions import bounded, tiles
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-BLOCK = 2048  # rows compared at once: memory is BLOCK x features, whatever the dictionary
 
 
 class PWMCC(PairMetric):
@@ -28,14 +26,14 @@ class PWMCC(PairMetric):
     requires = ("torch", "scipy")
 
     def compare(self, first: Tensor, second: Tensor) -> float:
-        rows, columns = unit_rows(first, "the first dictionary"), unit_rows(second, "the second dictionary")
-        found = 0.0  # sum over rows of their best match
-        best = columns.new_zeros(len(columns))  # each column's best match so far
-        for block in rows.split(BLOCK):
-            cosines = (block @ columns.T).abs()  # (BLOCK, columns)
-            found += float(cosines.amax(1).sum())
-            best = best.maximum(cosines.amax(0))
-        return bounded((found / len(rows) + float(best.mean())) / 2, low=0.0)
+        import torch
+
+        rows = torch.zeros(len(first), dtype=torch.float64, device=first.device)  # each row's best match so far
+        columns = torch.zeros(len(second), dtype=torch.float64, device=second.device)
+        for i, j, cosines in tiles(first, second, ("the first dictionary", "the second dictionary")):
+            torch.maximum(rows[i], cosines.amax(1), out=rows[i])
+            torch.maximum(columns[j], cosines.amax(0), out=columns[j])
+        return bounded(float(rows.mean() + columns.mean()) / 2, low=0.0)
 
     def chance(self, features: int, dimensions: int) -> float:
         """E max |cos| over m random directions: the integral of 1 - F(t^2)^m, F of Beta(1/2, (d - 1)/2)."""

@@ -99,7 +99,7 @@ class ModularAddition(TrainedModel):
         ]
 
     def labels(
-        self, settings: ModularAdditionSettings, seed: int, corpus: Corpus, rows: Tensor
+        self, settings: ModularAdditionSettings, seed: int, folder: Path, corpus: Corpus, rows: Tensor
     ) -> Mapping[str, Tensor]:
         """The operands of each row and their sum."""
         a, b, _ = corpus.tokens[rows].unsqueeze(1).unbind(-1)

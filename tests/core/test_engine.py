@@ -311,6 +311,31 @@ def test_other_architectures_run_like_any(tmp_path: Path, run_tiny: Run, choice:
     assert evidence["outcome"]["status"] == "completed"
 
 
+ROUTED_SITE = 'hook_in = ["blocks.0.hook_resid_pre", "blocks.0.hook_resid_post"]\nhook_out = "blocks.0.hook_resid_post"'
+
+
+def test_a_routed_dictionary_reads_several_layers(tmp_path: Path, run_tiny: Run) -> None:
+    sae = {
+        'architecture = "topk"': 'architecture = "route"',
+        'architecture = "relu"': 'architecture = "topk_transcoder"',
+    }
+    site = {'model = "tiny"': f'model = "tiny"\n{ROUTED_SITE}'}
+    run_tiny(**sae, **site, **{'role = "baseline"\nd_sae = 24': 'role = "baseline"\nd_sae = 24\nsettings = { k = 4 }'})
+    assert audit(bundle.read(tmp_path / "out")).findings == ()
+    evidence = json.loads((tmp_path / "out" / "evidence" / "reconstruction.site.json").read_bytes())
+    assert evidence["outcome"]["status"] == "completed"
+    dims = {
+        tuple(json.loads(p.read_bytes())["dims"][d] for d in ("d_in", "d_sae", "d_out"))
+        for p in (tmp_path / "out" / "subjects").iterdir()
+    }
+    assert dims == {(32, 24, 16)}
+
+
+def test_what_an_architecture_refuses_at_its_site_is_the_study_s_mistake(run_tiny: Run) -> None:
+    with pytest.raises(UsageError, match="architecture route: d_in must be several times d_out"):
+        run_tiny(**{'architecture = "topk"': 'architecture = "route"'})
+
+
 def test_a_subject_says_that_its_architecture_chooses_its_target(
     tmp_path: Path, run_tiny: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

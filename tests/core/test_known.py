@@ -103,7 +103,9 @@ def test_labels_stand_in_the_order_of_the_rows(
         order = torch.randperm(len(found.test), generator=torch.Generator().manual_seed(0))
         return Corpus(found.tokens, positions, found.train, found.test[order])
 
-    def labels(self: Any, settings: Any, seed: int, corpus: Corpus, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+    def labels(
+        self: Any, settings: Any, seed: int, folder: Path, corpus: Corpus, rows: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """At position 0 there is one token: the other is number `settings.tokens`, whose direction is zero."""
         tokens = corpus.tokens[rows]
         alone = torch.stack([tokens[:, 0], torch.full_like(tokens[:, 0], settings.tokens)], -1)
@@ -126,7 +128,7 @@ def test_labels_stand_in_the_order_of_the_rows(
 
 
 def test_labels_of_another_shape_are_a_failure(run_asking: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    short = lambda self, settings, seed, corpus, rows: {"summed": corpus.tokens[rows][1:].unsqueeze(1)}  # noqa: E731
+    short = lambda self, settings, seed, folder, corpus, rows: {"summed": corpus.tokens[rows][1:].unsqueeze(1)}  # noqa: E731
     monkeypatch.setattr(tiny.Tiny, "labels", short)
     outcome = run_asking("both")[0]["outcome"]
     assert outcome["status"] == "failed"

@@ -252,6 +252,14 @@ REFUSED = {
         '"untrained"',
         r"\$\.control\[0\]: 'untrained' needs initial weights.*'theirs' \(leave this control out",
     ),
+    **{
+        f"control {name} that runs a recipe again": (
+            '"random_decoder"',
+            f'"{name}"',
+            rf"\$\.control\[0\]: '{name}' is trained by the recipe of its base.*'theirs' \(leave this control out",
+        )
+        for name in ("permuted_dimensions", "gaussian_matched", "random_model")
+    },
     "two for three": (', "theirs/s2"]', "]", r"theirs\.pretrained: 2 checkpoints for 3 seeds"),
     "one twice": ("theirs/s1", "theirs/s3", r"pretrained: has an item twice"),
     "one twice by another path": ("theirs/s1", "theirs/../theirs/s3", r"pretrained\[1\]: the same files"),
@@ -320,3 +328,51 @@ def test_an_edited_budget_is_found(case: str, tmp_path: Path, run: Callable[...,
     }[case]
     report = audit_unsealed(_edit_budget(tmp_path / "out", subject, change))
     assert any(says in finding.rule for finding in report.findings), [f.rule for f in report.findings]
+
+
+def test_controls_that_need_no_recipe_are_made_of_what_was_trained_elsewhere(
+    tmp_path: Path, run: Callable[..., _Quiet]
+) -> None:
+    names = ("random_decoder", "permuted_decoder", "degraded", "identity", "pca")
+    run(
+        text=STUDY.replace(
+            '[[control]]\nname = "random_decoder"\n', "".join(f'[[control]]\nname = "{n}"\n' for n in names)
+        )
+    )
+    report = audit(bundle.read(tmp_path / "out"))
+    assert report.findings == ()
+    assert {c.control.name for c in report.conditions.values() if c.control} == set(names)
+
+
+def test_a_basis_fitted_to_what_was_trained_elsewhere_is_as_sparse(
+    tmp_path: Path, theirs: Path, plugins: PluginTable, run: Callable[..., _Quiet], tiny_study: str
+) -> None:
+    """No recipe says on how many rows its threshold is set, and without one every latent above zero is active."""
+    import torch
+
+    from husai_architectures.batch_topk import BatchTopK
+    from husai_core import Coder, Dims, interchange
+
+    architecture = BatchTopK()
+    settings = architecture.Settings(k=4)
+    for seed in (1, 2, 3):
+        shutil.rmtree(theirs / f"s{seed}")
+        generator = torch.Generator().manual_seed(seed)
+        start = architecture.initialise(Dims(16, 24, 16), settings, generator, torch.zeros(16))
+        coder = Coder(architecture, settings, Dims(16, 24, 16), seed, start, None)
+        (theirs / f"s{seed}").mkdir()
+        for name, raw in interchange.saved_files(coder, "tiny", "blocks.0.hook_resid_post").items():
+            (theirs / f"s{seed}" / name).write_bytes(raw)
+        config = json.loads((theirs / f"s{seed}" / "cfg.json").read_bytes())
+        config |= {"architecture": "batchtopk", "k": 4}  # as SAELens names it while it trains one
+        (theirs / f"s{seed}" / "cfg.json").write_bytes(strict_json.encode(config))
+    run(text=STUDY.replace('"random_decoder"', '"pca"'))
+    document = json.loads((tmp_path / "out" / "evidence" / "reconstruction.site.json").read_bytes())
+    (l0,) = (
+        m["observations"]
+        for m in document["measurements"]
+        if (m["metric"]["name"], m["condition"]) == ("l0", "site.theirs.pca")
+    )
+    subject = json.loads((tmp_path / "out" / "subjects" / "site.theirs.s1.json").read_bytes())
+    assert subject["architecture"]["name"] == "batch_topk"
+    assert all(3 < seen["value"] < 5 for seen in l0)

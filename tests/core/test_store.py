@@ -103,7 +103,7 @@ def test_a_full_store_begins_no_pass(root: Path) -> None:
 
 
 @given(deaths=st.lists(st.integers(0, 8), max_size=4))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_killed_after_any_shards_and_resumed_the_bytes_are_the_same(deaths: list[int], whole: dict[str, bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         made: list[tuple[str, int]] = []
@@ -140,7 +140,7 @@ def test_killed_by_a_signal_in_the_middle_of_a_shard_it_goes_on_from_there(root:
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_flipped_byte_is_found_and_its_shard_alone_made_again(data: st.DataObject, whole: dict[str, bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ActivationStore(Path(folder)).fill(KEYS, Counting, _ignore)
@@ -157,7 +157,7 @@ def test_a_flipped_byte_is_found_and_its_shard_alone_made_again(data: st.DataObj
 
 
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_no_damage_to_the_record_goes_unnoticed(data: st.DataObject, whole: dict[str, bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ActivationStore(Path(folder)).fill(KEYS, Counting, _ignore)

@@ -21,6 +21,7 @@ from husai_gates.audit import audit
 from husai_gates.audit.measurements import check_measurements
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.select import locate
+from husai_gates.views import make_views
 
 TOPK = "addition.topk"
 RECONSTRUCTION = "evidence/reconstruction.addition.json"
@@ -341,6 +342,128 @@ def control_trained_for_less(draft: Any) -> None:
 def untrained_control_that_was_trained(draft: Any) -> None:
     for subject in draft.of(f"{TOPK}.untrained"):
         subject["budget"] |= {"steps": 1500, "rows_seen": 1500 * 512}
+
+
+def _controls(draft: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = draft.of(f"{TOPK}.random_decoder")
+    return found
+
+
+def control_said_to_be_one_for_all_seeds(draft: Any) -> None:
+    for subject in _controls(draft):
+        subject["control"]["deterministic"] = True
+        subject["weights"] = _controls(draft)[0]["weights"]
+
+
+def control_of_a_plugin_said_to_be_one_and_is_not(draft: Any) -> None:
+    _rename_control(draft, "someone_else")
+    for subject in draft.of(f"{TOPK}.someone_else"):
+        subject["control"]["deterministic"] = True
+
+
+def _fixed_basis(draft: Any, name: str = "pca", old: str = "random_decoder") -> list[dict[str, Any]]:
+    """A sound control that is the same for every seed, to be spoilt."""
+    _rename_control(draft, name, old)
+    controls = [s for sae in ("topk", "relu") for s in draft.of(f"addition.{sae}.{name}")]
+    for subject in controls:
+        subject["control"]["deterministic"] = True
+        subject["weights"] = controls[0]["weights"]
+        subject["budget"] |= {"steps": 0, "rows_seen": 0}
+    return controls
+
+
+def fixed_basis_not_said_to_be_one(draft: Any) -> None:
+    for subject in _fixed_basis(draft):
+        del subject["control"]["deterministic"]
+
+
+def fixed_basis_that_was_trained(draft: Any) -> None:
+    for subject in _fixed_basis(draft):
+        subject["budget"] |= {"steps": 1500, "rows_seen": 1500 * 512}
+
+
+def fixed_basis_of_other_weights_for_one_seed(draft: Any) -> None:
+    _fixed_basis(draft)[2]["weights"] = "sha256:" + "5" * 64
+
+
+def noise_control_that_was_not_trained(draft: Any) -> None:
+    _rename_control(draft, "gaussian_matched")
+    for subject in draft.of(f"{TOPK}.gaussian_matched"):
+        subject["budget"] |= {"steps": 0, "rows_seen": 0}
+
+
+def _rename_control(draft: Any, name: str, old: str = "random_decoder") -> None:
+    """A control of both dictionaries under another name, in every document."""
+    draft.study = draft.study.replace(f'name = "{old}"', f'name = "{name}"')
+    draft.policy = draft.policy.replace(f'"{old}"', f'"{name}"')
+    for subject in list(draft.subjects.values()):
+        if subject.get("control", {}).get("name") != old:
+            continue
+        del draft.subjects[subject["name"]]
+        subject["control"]["name"] = name
+        subject["condition"], subject["name"] = (subject[k].replace(old, name) for k in ("condition", "name"))
+        draft.subjects[subject["name"]] = subject
+    for document in draft.evidence.values():
+        for listed in document["subjects"]:
+            listed["name"] = listed["name"].replace(old, name)
+        for measured in document["measurements"]:
+            measured["condition"] = measured["condition"].replace(old, name)
+
+
+def _another_model(draft: Any) -> list[dict[str, Any]]:
+    """A sound control of another model, to be spoilt."""
+    _rename_control(draft, "random_model")
+    own = [
+        {"name": "addition.random_model.train", "digest": "sha256:" + "5" * 64, "rows": 3000},
+        {"name": "addition.random_model.test", "digest": "sha256:" + "6" * 64, "rows": 481},
+    ]
+    controls = [s for sae in ("topk", "relu") for s in draft.of(f"addition.{sae}.random_model")]
+    for subject in controls:
+        subject["control"]["activations"] = copy.deepcopy(own)
+    for document in draft.evidence.values():
+        document["data"].append(dict(own[1]))
+    return controls
+
+
+def other_model_without_its_activations(draft: Any) -> None:
+    for subject in _another_model(draft):
+        del subject["control"]["activations"]
+    for document in draft.evidence.values():
+        del document["data"][1]
+
+
+def other_model_on_the_site_s_activations(draft: Any) -> None:
+    for subject in _another_model(draft):
+        subject["control"]["activations"][0]["digest"] = draft.site["data"][0]["digest"]
+
+
+def other_model_of_other_tokens(draft: Any) -> None:
+    for subject in _another_model(draft):
+        subject["control"]["activations"][0]["rows"] = 2999
+
+
+def other_model_on_one_side_only(draft: Any) -> None:
+    for subject in _another_model(draft):
+        subject["control"]["activations"].append(
+            {"name": "addition.random_model.test.1", "digest": "sha256:" + "7" * 64, "rows": 481}
+        )
+
+
+def site_s_control_with_activations_of_its_own(draft: Any) -> None:
+    for subject in _controls(draft):
+        subject["control"]["activations"] = [
+            {
+                "name": f"addition.random_decoder.{s['name'].split('.')[1]}",
+                "digest": f"sha256:{n}" + "5" * 63,
+                "rows": s["rows"],
+            }
+            for n, s in enumerate(draft.site["data"])
+        ]
+
+
+def measured_on_the_other_model_s_training_rows(draft: Any) -> None:
+    (train, _) = _another_model(draft)[0]["control"]["activations"]
+    draft.reconstruction["data"].append(dict(train))
 
 
 def control_under_another_name(draft: Any) -> None:
@@ -702,6 +825,18 @@ REGENERATED: list[tuple[Callable[[Any], None], str, int]] = [
     (control_with_other_batches, "EV-SUBJECT", 3),
     (control_trained_for_less, "EV-SUBJECT", 3),
     (untrained_control_that_was_trained, "EV-SUBJECT", 3),
+    (control_said_to_be_one_for_all_seeds, "EV-SUBJECT", 3),
+    (control_of_a_plugin_said_to_be_one_and_is_not, "EV-SUBJECT", 3),
+    (fixed_basis_not_said_to_be_one, "EV-SUBJECT", 3),
+    (fixed_basis_that_was_trained, "EV-SUBJECT", 3),
+    (fixed_basis_of_other_weights_for_one_seed, "EV-SUBJECT", 3),
+    (noise_control_that_was_not_trained, "EV-SUBJECT", 3),
+    (other_model_without_its_activations, "EV-SUBJECT", 3),
+    (other_model_on_the_site_s_activations, "EV-SUBJECT", 3),
+    (other_model_of_other_tokens, "EV-SUBJECT", 3),
+    (other_model_on_one_side_only, "EV-SUBJECT", 3),
+    (site_s_control_with_activations_of_its_own, "EV-SUBJECT", 3),
+    (measured_on_the_other_model_s_training_rows, "EV-DATA", 3),
     (control_under_another_name, "EV-SUBJECT", 3),
     (name_without_its_seed, "EV-SUBJECT", 3),
     (rows_that_no_steps_give, "EV-SUBJECT", 3),
@@ -821,6 +956,56 @@ def test_the_unspoilt_bundle_is_released(draft: Any, decide: Any) -> None:
     assert (decision.exit_code, decision.verdict, decision.findings) == (0, "released", ())
     assert {row.status for row in decision.rows} == {"pass"}
     assert decision.assurance == "recomputed"
+
+
+def test_a_control_of_another_model_is_sound_and_compared(draft: Any, decide: Any) -> None:
+    _another_model(draft)
+    draft.policy = draft.policy.replace('over = { control = "untrained" }', 'over = { control = "random_model" }')
+    decision = decide(draft.files(), draft.policy)
+    assert (decision.verdict, decision.findings) == ("released", ())
+
+
+def test_a_control_that_is_one_for_all_seeds_is_compared_and_not_judged_alone(draft: Any, decide: Any) -> None:
+    _fixed_basis(draft)
+    draft.policy = draft.policy.replace('over = { control = "untrained" }', 'over = { control = "pca" }')
+    decision = decide(draft.files(), draft.policy)
+    assert decision.findings == ()
+    rows = {row.rule: row for row in decision.rows}
+    assert rows["trained"].status == "pass"
+    assert (rows["instrument"].status, rows["instrument"].code) == ("inconclusive", "EV-ONE-UNIT")
+    assert "there is one unit and no interval" in rows["instrument"].says
+
+
+def test_two_controls_that_are_one_for_all_seeds_have_no_interval_of_their_difference(draft: Any, decide: Any) -> None:
+    _fixed_basis(draft)
+    _fixed_basis(draft, "identity", "untrained")
+    instrument = draft.policy.index('[[rule]]\nid = "instrument"')
+    asked = """[[rule]]
+id = "two"
+question = "Is one better?"
+reason = "It must be."
+kind = "superiority"
+benchmark = "consistency"
+metric = "pwmcc"
+subject = { control = "pca" }
+over = { control = "identity" }
+margin = 0.01
+"""
+    draft.policy = draft.policy[:instrument] + asked
+    decision = decide(draft.files(), draft.policy)
+    assert decision.findings == ()
+    (row,) = (row for row in decision.rows if row.rule == "two")
+    assert (row.status, row.code) == ("inconclusive", "EV-ONE-UNIT")
+
+
+def test_the_report_gives_no_interval_of_what_is_one_for_all_seeds(draft: Any) -> None:
+    _fixed_basis(draft)
+    report = make_views(draft.content())["report.md"].decode()
+    lines = [
+        line for line in report.splitlines() if "addition.topk.pca" in line and line.startswith(("| pwmcc", "| l0"))
+    ]
+    assert len(lines) == 2
+    assert all("none: every seed has the same one" in line for line in lines)
 
 
 # --- somebody edits the sealed files

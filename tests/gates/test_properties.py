@@ -15,7 +15,7 @@ from husai_core.bundle import MANIFEST, Snapshot
 from husai_gates.audit import audit
 from husai_gates.views import check_views
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def spoil_one_seed(draft: Any) -> None:
@@ -63,7 +63,7 @@ def test_deleting_observations_or_subjects_and_regenerating_never_releases(
     assert decide(draft.files()).exit_code != 0
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_flipped_byte_is_noticed(good: Any, decide: Any, data: Any) -> None:
     path = data.draw(st.sampled_from(sorted(good)))
@@ -84,7 +84,7 @@ def test_every_byte_of_the_manifest_counts(good: Any, decide: Any) -> None:
                 assert decide({**good, MANIFEST: raw}).exit_code == 3, at
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=st.binary(max_size=60), data=st.data())
 def test_no_content_whatever_raises(good: Any, decide: Any, seal: Any, raw: bytes, data: Any) -> None:
     path = data.draw(st.sampled_from(sorted(good)))
@@ -102,7 +102,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=JSON, data=st.data())
 def test_no_value_anywhere_in_a_document_raises_or_breaks_a_check(
     good: Any, decide: Any, seal: Any, value: Any, data: Any

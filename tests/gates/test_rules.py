@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from husai_gates.views import make_views
+
 HEAD = """
 schema = "husai:policy/v1"
 name = "boundary"
@@ -104,6 +106,38 @@ def test_equivalence_needs_both_sides_inside(row: Any) -> None:
     assert row(SAME + to + f"margin = {widest!r}").status == "fail"
 
 
+ALIKE = 'kind = "equivalence"\nbenchmark = "consistency"\nmetric = "pwmcc"\nto = { control = "untrained" }\n'
+
+
+def untrained_pairs_differ_by(draft: Any, seed_effects: dict[int, float]) -> None:
+    """The pairs of `addition.topk.untrained` become those of `addition.topk` plus an effect of each of their seeds."""
+    conditions = ("addition.topk", "addition.topk.untrained")
+    ours, theirs = (draft.measurement("pwmcc", name)["observations"] for name in conditions)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one["seeds"] == other["seeds"]
+        other["value"] = one["value"] + sum(seed_effects[s] for s in one["seeds"])
+
+
+def test_two_conditions_are_equally_consistent_only_within_the_margin(draft: Any, decide: Any) -> None:
+    seeds = {s for o in draft.measurement("pwmcc")["observations"] for s in o["seeds"]}
+    untrained_pairs_differ_by(draft, {seed: 0.002 * (-1) ** place for place, seed in enumerate(sorted(seeds))})
+    files = draft.files()
+    (close,) = decide(files, HEAD + ALIKE + "margin = 0.02").rows
+    assert (close.status, close.cells[0].against) == ("pass", "addition.topk.untrained")
+    assert decide(files, HEAD + ALIKE + "margin = 0.001").rows[0].status == "fail"
+
+
+def test_not_significantly_different_is_not_the_same(draft: Any, decide: Any) -> None:
+    """Noise that hides a difference does not show that there is none: neither claim holds."""
+    seeds = sorted({s for o in draft.measurement("pwmcc")["observations"] for s in o["seeds"]})
+    untrained_pairs_differ_by(draft, {seed: 0.05 * (-1) ** place for place, seed in enumerate(seeds)})
+    files = draft.files()
+    (superior,) = decide(files, HEAD + SUPERIOR).rows
+    assert superior.status == "fail"
+    assert superior.cells[0].interval.low < 0 < superior.cells[0].interval.high
+    assert decide(files, HEAD + ALIKE + "margin = 0.02").rows[0].status == "fail"
+
+
 def test_a_higher_confidence_gives_a_wider_interval(row: Any) -> None:
     narrow, wide = (row(THRESHOLD + f"at_least = 0.5\nconfidence = {c}").cells[0].interval for c in (0.8, 0.99))
     assert wide.low < narrow.low < narrow.high < wide.high
@@ -156,6 +190,22 @@ def test_parts_of_a_seed_are_no_replicates_of_it(draft: Any, decide: Any) -> Non
     split = decide(draft.files(), HEAD + THRESHOLD + "at_least = 0.5").rows[0].cells[0].interval
     assert split.n == whole.n == 5
     assert (split.low, split.high) == pytest.approx((whole.low, whole.high))
+
+
+def test_the_report_says_what_other_parts_might_have_given(draft: Any) -> None:
+    """Only where there are parts; and an interval over seeds and parts is about more, so it is wider."""
+    assert "seeds and parts" not in make_views(draft.content())["report.md"].decode()
+    name = SPLIT_CONDITIONS[0]
+    found = draft.measurement("explained_variance", name)
+    found["observations"] = [
+        {**o, "value": o["value"] + (part - 4.5) / 100, "part": f"document {part}"}
+        for o in found["observations"]
+        for part in range(10)
+    ]
+    text = make_views(draft.content())["report.md"].decode()
+    (line,) = (row for row in text.splitlines() if row.startswith(f"| explained_variance |  | {name} |"))
+    over_seeds, over_both = (tuple(map(float, cell.split(" to "))) for cell in line.split(" | ")[4:6])
+    assert over_both[0] < over_seeds[0] < over_seeds[1] < over_both[1]
 
 
 def test_two_sides_measured_on_other_parts_are_not_compared(draft: Any, decide: Any) -> None:

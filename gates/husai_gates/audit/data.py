@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from husai_core.subject import Subject
 from husai_gates.finding import Finding
 
 Source = Mapping[str, Any]
@@ -16,12 +17,19 @@ def check_site_data(sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]
         yield from _check_names(f"sites/{name}.json", site["data"])
 
 
-def check_data(path: str, document: Mapping[str, Any], sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
-    """Evidence on rows that its site does not describe so, or that its dictionaries were trained on."""
+def check_data(
+    path: str,
+    document: Mapping[str, Any],
+    sites: Mapping[str, Mapping[str, Any]],
+    subjects: Mapping[str, Subject],
+) -> Iterator[Finding]:
+    """Evidence on rows that neither its site nor a control at it describes so, or that dictionaries were trained on."""
     yield from _check_names(path, document["data"])
     yield from _check_names(path, document.get("texts", ()), "texts")
     name = document["site"]["name"]
     described = sites[name]["data"] if name in sites else document["data"]  # an unsound site was reported by then
+    controls = [subjects[s["name"]].control for s in document["subjects"] if s["name"] in subjects]
+    described = [*described, *(own.to_json() for control in controls if control for own in control.activations)]
     for index, source in enumerate(document["data"]):
         if rule := _problem(source, name, described):
             yield Finding("EV-DATA", path, f"$.data[{index}]", rule, "measure on the test rows of the site")

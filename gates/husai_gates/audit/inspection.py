@@ -15,7 +15,7 @@ from husai_core.subject import Subject
 from husai_gates.audit.agreement import check_cards, check_chance, check_repeated_measurements
 from husai_gates.audit.binaries import check_binaries
 from husai_gates.audit.choice import Choice, choose
-from husai_gates.audit.controls import check_controls
+from husai_gates.audit.controls import check_activations, check_controls
 from husai_gates.audit.data import check_data, check_site_data
 from husai_gates.audit.documents import read_documents
 from husai_gates.audit.layout import check_layout, kind_of, stem
@@ -110,11 +110,12 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
     yield partial(check_subjects, parts.files, parts.subjects)
     yield partial(check_conditions, conditions)
     yield partial(check_controls, conditions)
+    yield partial(check_activations, conditions, parts.sites)
     yield partial(check_shared_weights, conditions)
     yield partial(check_shared_values, parts.evidence, conditions)
     for path, evidence in parts.evidence.items():
         yield partial(check_listed_subjects, path, parts.documents[path], parts.files, parts.subjects)
-        yield partial(check_data, path, parts.documents[path], parts.sites)
+        yield partial(check_data, path, parts.documents[path], parts.sites, parts.subjects)
         yield partial(check_makers, path, parts.documents[path])
         yield partial(check_measurements, path, evidence, parts.subjects)
         yield partial(check_stated, path, evidence)

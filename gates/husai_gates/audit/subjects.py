@@ -79,7 +79,12 @@ def _check_repeats(condition: Condition) -> Iterator[Finding]:
         if subject.seed in seeds:
             rule = f"seed {subject.seed} of '{condition.name}' is also '{seeds[subject.seed]}'"
             yield Finding("EV-DUP-UNIT", path_of(subject.name), "$.seed", rule)
-        elif subject.weights in weights:
+        elif condition.one_unit and weights and subject.weights not in weights:
+            rule = (
+                f"other weights than '{next(iter(weights.values()))}', and the control is said to be one for all seeds"
+            )
+            yield Finding("EV-SUBJECT", path_of(subject.name), "$.weights", rule)
+        elif not condition.one_unit and subject.weights in weights:
             rule = f"the same weights as '{weights[subject.weights]}', counted as another seed"
             yield Finding("EV-DUP-UNIT", path_of(subject.name), "$.weights", rule)
         source = subject.budget.get("source", "")

@@ -39,9 +39,7 @@ SPARSIFY = {"activation": "topk", "expansion_factor": 2, "num_latents": 10, "k":
 TRAINER = {"dict_class": "AutoEncoderTopK", "k": 3, "activation_dim": 6, "dict_size": 10}
 SHAPES = {"W_enc": (6, 10), "b_enc": (10,), "W_dec": (10, 6), "b_dec": (6,)}
 LINEAR = {"encoder.weight": (10, 6), "encoder.bias": (10,)}
-OFTEN = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
+OFTEN = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 
 
 def _tensors(shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:

@@ -83,7 +83,7 @@ def test_without_mkl_the_same(monkeypatch):
 
 @pytest.mark.parametrize("quick", [True, False], ids=["numpy", "torch"])
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_largest_are_those_of_a_sort_whatever_ties(quick, data):
     rows, width, k = (data.draw(st.integers(1, n)) for n in (5, 12, 12))
     numbers = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0])

@@ -36,7 +36,7 @@ def test_the_module_offers_it():
     assert [a.name for a in husai_architectures()] == ["orthogonal_topk"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10_000),
     rows=st.integers(1, 30),

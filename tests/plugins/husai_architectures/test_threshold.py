@@ -14,7 +14,7 @@ ACTIVATIONS = st.integers(0, 2**32).map(
 )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(ACTIVATIONS, st.integers(1, 6), st.sampled_from([7, 30]), st.sampled_from([1e-30, 1e-3, 1.0, 1e6]))
 def test_exactly_the_wanted_number_exceeds_it(values, k, at_once, scale):
     values = values * scale

@@ -195,6 +195,25 @@ def test_pairs_of_documents_lose_in_the_mean_what_is_lost_over_all_rows() -> Non
         assert pair.seeds == one.seeds == other.seeds
 
 
+def test_a_condition_with_a_model_of_its_own_is_shown_what_that_model_shows() -> None:
+    task = make_task()
+    other = Words()
+    other.embed = other.embed[[0, *NEW, *KNOWN]]  # what is new to the one is known to the other
+    coders = task.conditions["a"]
+    both = replace(task, conditions={"a": coders, "other": coders}, own_readers={"other": other})
+    found: dict[str, Found] = {"a": {}, "other": {}}
+    for m in OutOfDistribution().measure(both):
+        found[m.condition][m.metric, tuple(sorted(m.setting.items()))] = m
+    assert {key: m.observations for key, m in found["a"].items()} == {k: m.observations for k, m in run(task).items()}
+    drops = [mean(one, "ood_drop", metric="explained_variance", shift="t:new") for one in found.values()]
+    assert drops[0] > 0.95
+    assert drops[1] < -0.95
+    rows = other.embed[task.reader.corpus().tokens[task.reader.corpus().test][:, 1:]].flatten(0, 1)
+    own = replace(both, own={"other": (rows, rows)}, settings=replace(CHOSEN, home="", documents=8, shared_run=6))
+    seen = {m.condition: m for m in OutOfDistribution().measure(own) if m.metric == "mse" and m.setting == {"set": OWN}}
+    assert seen["other"].observations[0].value > 10 * seen["a"].observations[0].value
+
+
 def test_the_order_of_the_documents_decides_nothing() -> None:
     home = texts("t:home", KNOWN)
     turned = replace(home, texts=home.texts[::-1])

@@ -29,7 +29,7 @@ def draw(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 seeds, sizes = st.integers(0, 2**31), st.integers(1, 60)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds, sizes)
 def test_agrees_with_sklearn(seed, size):
     target, output = draw(seed)
@@ -37,7 +37,7 @@ def test_agrees_with_sklearn(seed, size):
     assert score(target, output, size) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds, sizes, st.floats(-1e4, 1e4))
 def test_a_large_mean_costs_no_digits(seed, size, offset):
     target, output = (t.double() for t in draw(seed))
@@ -52,7 +52,7 @@ def test_float32_rows_with_a_large_mean():
     assert score(target, output, 64) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seeds, sizes)
 def test_perfect_is_one_and_the_mean_is_zero(seed, size):
     target = draw(seed)[0].double()

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from husai_metrics import pwmcc
+from husai_metrics import directions
 from husai_metrics.pwmcc import PWMCC
 
 metric = PWMCC()
@@ -27,22 +27,22 @@ def brute(a: np.ndarray, b: np.ndarray) -> float:
     return (sum(best_a) / len(a) + sum(best_b) / len(b)) / 2
 
 
-def test_agrees_with_brute_force_whatever_the_block(monkeypatch):
+def test_agrees_with_brute_force_whatever_the_tile(monkeypatch):
     a, b = draw(1, 17), draw(2, 9)
     expected = brute(a.numpy(), b.numpy())
-    for block in (1, 4, 17, 100):
-        monkeypatch.setattr(pwmcc, "BLOCK", block)
+    for tile in (1, 4, 17, 100):
+        monkeypatch.setattr(directions, "TILE", tile)
         assert metric.compare(a, b) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds, seeds)
 def test_symmetric(first, second):
     a, b = draw(first), draw(second, 7)
     assert metric.compare(a, b) == pytest.approx(metric.compare(b, a), abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds, st.permutations(range(12)), st.lists(st.sampled_from([-3.0, -1.0, 0.2]), min_size=12, max_size=12))
 def test_order_sign_and_scale_do_not_matter(seed, order, factors):
     a, b = draw(seed), draw(seed + 1)
@@ -60,6 +60,23 @@ def test_a_row_without_direction_is_named():
     broken[4] = float("nan")
     with pytest.raises(ValueError, match="row 4 of the first"):
         metric.compare(broken, draw(1))
+
+
+def test_a_row_in_a_later_tile_is_named_by_its_own_number(monkeypatch):
+    monkeypatch.setattr(directions, "TILE", 3)
+    broken = draw(0)
+    broken[10] = 0
+    for pair, name in (((broken, draw(1)), "first"), ((draw(1), broken), "second")):
+        with pytest.raises(ValueError, match=f"row 10 of the {name} dictionary has norm 0"):
+            metric.compare(*pair)
+
+
+def test_dictionaries_are_left_as_they_are():
+    a, b = draw(0), draw(1)
+    before = a.clone(), b.clone()
+    metric.compare(a, b)
+    assert torch.equal(a, before[0])
+    assert torch.equal(b, before[1])
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_impossible_settings_are_refused(wrong):
 def test_it_knows_operands_sums_and_the_embedding_of_the_numbers(tmp_path):
     model.prepare(SMALL, 3, tmp_path, ignore)
     corpus = model.tokenise(SMALL, 3, tmp_path)
-    labels = model.labels(SMALL, 3, corpus, corpus.test)
+    labels = model.labels(SMALL, 3, tmp_path, corpus, corpus.test)
     assert {name: tuple(label.shape) for name, label in labels.items()} == dict.fromkeys("ab", (24, 1)) | {
         "sum": (24, 1)
     }
