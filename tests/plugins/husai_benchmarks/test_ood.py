@@ -22,6 +22,8 @@ from husai_core.plugins import PluginTable, installed_entry_points
 from husai_core.site import Site
 from husai_core.study import parse_study
 from husai_core.testing import tiny
+from husai_gates.audit import audit
+from husai_gates.plots import make_plots
 from husai_metrics.cosine import Cosine
 from husai_metrics.dead_fraction import DeadFraction
 from husai_metrics.explained_variance import ExplainedVariance
@@ -413,6 +415,10 @@ def test_a_study_with_shifts_runs_from_end_to_end(tmp_path: Path) -> None:
     measured = {m["metric"]["name"] for m in found["measurements"]}
     assert {"ood_drop", "left_out_share", "explained_variance"} <= measured
     assert "token_loss" not in measured  # the tiny model predicts nothing
+    made = bundle.read(tmp_path / "out")
+    assert audit(made).findings == ()
+    pytest.importorskip("matplotlib")
+    assert "plots/drops.ood.site.png" in make_plots(made.files)
 
 
 def test_without_the_package_of_a_shift_it_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
