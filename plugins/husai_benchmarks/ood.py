@@ -81,6 +81,18 @@ class Drop(Metric):
     )
 
 
+class ActivationDrop(Metric):
+    """A name of its own, because the gate compares no activations of two models."""
+
+    card = MetricCard(
+        name="ood_activation_drop",
+        version="1",
+        unit="activation or squared activation",
+        direction="lower",
+        definition="ood_drop of a metric in units of an activation",
+    )
+
+
 class RelativeDrop(Metric):
     card = MetricCard(
         name="ood_relative_drop",
@@ -240,9 +252,10 @@ def _drops(
     """What one metric of one condition loses on one shift: over all rows, and by pairs of documents if it has them."""
     sign, name = 1 if metric.card.direction == "higher" else -1, metric.name
     about = {"metric": name, "shift": shift}
+    absolute = (ActivationDrop if "activation" in metric.card.unit.split() else Drop).card.name
     whole = [(coder.seed, home.whole[name], sign * (home.whole[name] - away.whole[name])) for coder, home, away in seen]
     drops = tuple(Observation((seed,), drop) for seed, _, drop in whole)
-    yield Measurement(Drop.card.name, condition, drops, about)
+    yield Measurement(absolute, condition, drops, about)
     if min(before for _, before, _ in whole) > 0:
         shares = tuple(Observation((seed,), drop / before) for seed, before, drop in whole)
         yield Measurement(RelativeDrop.card.name, condition, shares, about)
@@ -252,7 +265,7 @@ def _drops(
             for coder, home, away in seen
             for pair, one, other in zip(pairs, home.documents[name], away.documents[name], strict=True)
         )
-        yield Measurement(Drop.card.name, condition, paired, {**about, "per": "document"})
+        yield Measurement(absolute, condition, paired, {**about, "per": "document"})
 
 
 def _each(seen: Reconstruction, documents: int) -> Iterator[Reconstruction]:
@@ -293,7 +306,7 @@ def _cross_entropy(logits: Tensor, tokens: Tensor) -> Tensor:
 
 @hookimpl
 def husai_metrics() -> Sequence[Metric]:
-    return [Drop(), RelativeDrop(), TokenLoss(), LeftOut()]
+    return [Drop(), ActivationDrop(), RelativeDrop(), TokenLoss(), LeftOut()]
 
 
 @hookimpl
