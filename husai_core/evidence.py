@@ -75,6 +75,13 @@ class RecordedMeasurement:
             found.setdefault(tuple(sorted(observation.seeds)), []).append(observation.value)
         return {unit: fsum(values) / len(values) for unit, values in found.items()}
 
+    def by_part(self) -> dict[tuple[int, ...], dict[str, float]]:
+        """The values of every unit by part."""
+        found: dict[tuple[int, ...], dict[str, float]] = {}
+        for observation in self.observations:
+            found.setdefault(tuple(sorted(observation.seeds)), {})[observation.part] = observation.value
+        return found
+
     def parts(self) -> frozenset[str]:
         """What was looked at within the units; one empty name where a unit is one value."""
         return frozenset(observation.part for observation in self.observations)

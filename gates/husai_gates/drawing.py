@@ -19,7 +19,7 @@ _REMARKS = {"front": "", "dominated": " (dominated)", "not resolved": " (not res
 
 def draw_frontier(frontier: Frontier, confidence: float) -> bytes:
     """Cost against quality with both intervals; the front is a line, and what is off it is hollow."""
-    figure, axis = _figure(8.6, 4.6)
+    figure, axis = figure_of(8.6, 4.6)
     architectures = sorted({_architecture(point.place) for point in frontier.points})
     key = []
     for number, point in enumerate(frontier.points, 1):
@@ -57,12 +57,12 @@ def draw_frontier(frontier: Frontier, confidence: float) -> bytes:
     axis.set_xlabel(_words(front[0].cost), fontsize=8)
     axis.set_ylabel(_words(front[0].quality), fontsize=8)
     axis.set_title(f"Frontier at {frontier.site}: mean and {confidence:.0%} interval over seeds", fontsize=10)
-    return _png(figure)
+    return png_of(figure)
 
 
 def draw_scaling(metric: str, scalings: list[Scaling], confidence: float) -> bytes:
     """A metric against width: a panel per site and kin, a line per number of tokens."""
-    figure, axes = _figure(4.2 * len(scalings) + 0.6, 3.9, columns=len(scalings))
+    figure, axes = figure_of(4.2 * len(scalings) + 0.6, 3.9, columns=len(scalings))
     tokens = sorted({rows for scaling in scalings for rows in scaling.series})
     several = len({scaling.kin for scaling in scalings}) > 1
     for axis, scaling in zip(axes if len(scalings) > 1 else [axes], scalings, strict=True):
@@ -86,10 +86,11 @@ def draw_scaling(metric: str, scalings: list[Scaling], confidence: float) -> byt
     figure.suptitle(
         f"{metric} by width and length of training: mean and {confidence:.0%} interval over seeds", fontsize=10
     )
-    return _png(figure)
+    return png_of(figure)
 
 
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+def figure_of(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+    """A figure with panels side by side, and these; the panel itself where it is one."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -104,7 +105,8 @@ def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _png(figure: Any) -> bytes:
+def png_of(figure: Any) -> bytes:
+    """The file, the same for the same figure."""
     raw = io.BytesIO()
     figure.savefig(raw, format="png", dpi=110, metadata={"Software": None})
     return raw.getvalue()

@@ -10,6 +10,7 @@ from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_gates.audit import audit_unsealed
 from husai_gates.audit.layout import stem
 from husai_gates.drawing import draw_frontier, draw_scaling
+from husai_gates.drops import draw_drops
 from husai_gates.frontier import frontiers
 from husai_gates.interval import TooFewUnits, interval, mean
 from husai_gates.scaling import Scaling, scalings
@@ -17,20 +18,25 @@ from husai_gates.scaling import Scaling, scalings
 COLOURS = {"candidate": "#0b6e4f", "baseline": "#2f5d9b", "explored": "#b07d2b", "control": "#8a8a8a"}
 CONFIDENCE = 0.95
 COLUMNS = 3
+MOST_PANELS = 90
 
 
 def make_plots(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """A picture of every completed benchmark, and of each frontier and scaling that the study asks for.
+    """A picture of every completed benchmark, of drops, and of each frontier and scaling that the study asks for.
 
-    The same evidence gives the same picture.
+    The same evidence gives the same picture. A benchmark with more panels than anyone would look at has none of its
+    own; its numbers are in the report.
     """
     report = audit_unsealed(files)
     roles = {subject.condition: subject.role for subject in report.subjects.values()}
     pictures = {
         f"plots/{stem(path)}.png": _figure(evidence, roles)
         for path, evidence in report.evidence.items()
-        if evidence.measurements
+        if 0 < len(_panels(evidence)) <= MOST_PANELS
     }
+    for path, evidence in report.evidence.items():
+        if drawn := draw_drops(evidence, roles, CONFIDENCE):
+            pictures[f"plots/drops.{stem(path)}.png"] = drawn
     for frontier in frontiers(report, CONFIDENCE):
         if frontier.points:
             path = f"plots/frontier.{frontier.site}.{frontier.cost}.{frontier.quality}.png"
@@ -48,10 +54,7 @@ def _figure(evidence: Evidence, roles: Mapping[str, str]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels: dict[str, list[RecordedMeasurement]] = {}
-    for measurement in evidence.measurements:
-        setting = ", ".join(f"{key}={value}" for key, value in sorted(measurement.setting.items()))
-        panels.setdefault(f"{measurement.card.name} {setting}".strip(), []).append(measurement)
+    panels = _panels(evidence)
     columns = min(COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
     conditions = sorted({m.condition for m in evidence.measurements}, key=lambda c: (_rank(roles.get(c)), c))
@@ -70,6 +73,15 @@ def _figure(evidence: Evidence, roles: Mapping[str, str]) -> bytes:
     raw = io.BytesIO()
     figure.savefig(raw, format="png", dpi=110, metadata={"Software": None})
     return raw.getvalue()
+
+
+def _panels(evidence: Evidence) -> dict[str, list[RecordedMeasurement]]:
+    """Measurements by metric and setting."""
+    found: dict[str, list[RecordedMeasurement]] = {}
+    for measurement in evidence.measurements:
+        setting = ", ".join(f"{key}={value}" for key, value in sorted(measurement.setting.items()))
+        found.setdefault(f"{measurement.card.name} {setting}".strip(), []).append(measurement)
+    return found
 
 
 def _panel(
