@@ -14,6 +14,7 @@ from husai_core.model import Corpus, Known, Network, Progress
 from husai_core.sae import Coder
 from husai_core.site import Site
 from husai_core.texts import TextSet
+from husai_core.transcript import Exchange
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +42,9 @@ class Reader(Protocol):
     def tokens(self, texts: Sequence[str], limit: int) -> list[list[int]]:
         """Each document as the model reads it: BOS, then at most `limit - 1` tokens."""
 
+    def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each of these runs of tokens."""
+
     def network(self) -> Network:
         """The whole network, every layer of it."""
 
@@ -63,6 +67,8 @@ class Task:
     texts: Mapping[str, TextSet] = field(default_factory=dict)  # those that `Benchmark.reads` named
     reader: Reader | None = None
     kept: Callable[[str, Callable[[], Any]], Any] = lambda name, work: work()
+    recalled: Callable[[Any, Callable[[], Any]], Any] = lambda about, work: work()
+    transcript: list[Exchange] = field(default_factory=list)  # what was asked of a language model goes in here
 
     def read(self, texts: Sequence[str], limit: int = 128, *, last: bool = False) -> Read:
         """Activations of every token of these documents, or of the last alone; read once for all who ask for them."""
@@ -74,6 +80,14 @@ class Task:
         `name` tells it from the other parts of the same task.
         """
         found: T = self.kept(name, work)
+        return found
+
+    def recall(self, about: Any, work: Callable[[], T]) -> T:
+        """The result of work that depends on nothing but `about`, both plain JSON: done once, whichever run asks.
+
+        For what is dear or cannot be repeated, such as the answer of a language model to a prompt.
+        """
+        found: T = self.recalled(about, work)
         return found
 
     @property

@@ -111,6 +111,12 @@ class LanguageModel(Model):
         begin, ids = self._tokenizer(folder)
         return [[begin, *found] for found in ids(texts)]
 
+    def decode(self, settings: Any, seed: int, folder: Path, tokens: Sequence[Sequence[int]]) -> list[str]:
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER_FOLDER, local_files_only=True)
+        return [tokenizer.decode(list(run), clean_up_tokenization_spaces=False) for run in tokens]
+
     def _tokenizer(self, folder: Path) -> tuple[int, Callable[[Sequence[str]], list[list[int]]]]:
         """The token that begins every text, and what turns texts into the others."""
         from transformers import AutoTokenizer
