@@ -54,7 +54,8 @@ def measure(
     cards = {plugin.name: plugin.item.card for plugin in metrics}
     place = f"benchmark {benchmark.plugin.name}"
     try:
-        texts = {name: library.read(name) for name in benchmark.item.reads(benchmark.settings)}
+        asked = benchmark.item.reads(benchmark.settings)
+        texts = {name: library.read(name) for group in asked for name in library.members(group)}
     except Exception as error:
         outcome = _incomplete(error, place)
         return Measured(_document(outcome, [], benchmark, site, conditions, (), metrics), outcome)

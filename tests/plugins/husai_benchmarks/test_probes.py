@@ -16,10 +16,10 @@ from husai_benchmarks.probes import STRENGTHS, choose, fit
 
 def problems(seed: int, count: int, rows: int, width: int, noise: float, scale: float = 1.0) -> tuple:
     generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(count, rows, width, generator=generator).relu() * scale
-    score = x[..., 0] / scale + noise * torch.randn(count, rows, generator=generator)
-    labels = (score > score.median(-1, keepdim=True).values).long()
-    return x, labels
+    drawn = torch.randn(count, rows, width, generator=generator)
+    x = torch.cat([drawn[..., :1], drawn[..., 1:].relu()], -1) * scale
+    score = drawn[..., 0] + noise * torch.randn(count, rows, generator=generator)
+    return x, (score.argsort(-1).argsort(-1) >= rows // 2).long()
 
 
 def sklearn_values(x, labels, strength, at) -> np.ndarray:
