@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from husai_benchmarks.document_means import CELLS_AT_ONCE
 from husai_core import Coder, Read
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+ROWS_AT_ONCE = 1024  # encoded, with all their latents
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,9 @@ def activity(coder: Coder, read: Read, latents: Sequence[int]) -> Tensor:
     """The magnitude of a few latents at every row (rows, len(latents))."""
     import torch
 
-    size = max(1, CELLS_AT_ONCE // coder.dims.d_sae)
     chosen = list(latents)
     with torch.no_grad():
-        parts = [coder.encode(read.rows_in[n : n + size])[:, chosen].abs() for n in range(0, len(read.rows_in), size)]
-    return torch.cat(parts)
+        return torch.cat([coder.encode(rows)[:, chosen].abs() for rows in read.rows_in.split(ROWS_AT_ONCE)])
 
 
 def contrast(values: Tensor, read: Read, width: int, count: int, seed: int) -> Contrast | None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from husai_benchmarks.contexts import Context, Contrast, activity, contrast
-from husai_benchmarks.document_means import document_means
 from husai_benchmarks.providers.choice import ProviderSettings
 from husai_benchmarks.providers.provider import ask
 from husai_benchmarks.questions import (
@@ -17,7 +16,7 @@ from husai_benchmarks.questions import (
     judge,
     verdict_in,
 )
-from husai_benchmarks.selectivity import ContrastSettings
+from husai_benchmarks.selectivity import ContrastSettings, document_means
 from husai_core import (
     Benchmark,
     Coder,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from husai_benchmarks.classification import auc
 from husai_benchmarks.contrast import active_enough, selectivity, shuffled_shares
 from husai_benchmarks.differential_probe import Selection, learn
 from husai_benchmarks.distributions import Distribution, distribution, names_of
-from husai_benchmarks.document_means import document_means
+from husai_benchmarks.pooling import pooled
 from husai_core import Benchmark, Coder, Measurement, Metric, MetricCard, Observation, Read, Task, UsageError, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 HOME = "home"
 
@@ -152,6 +155,11 @@ class Selectivity(Benchmark):
                 value = float(auc(probe.decide(elsewhere[name]), torch.tensor(test.labels)))
                 found.append(("differential_probe_auc", {"features": count, "test": name}, value))
         return found
+
+
+def document_means(coder: Coder, read: Read) -> Tensor:
+    """Mean magnitude of every latent over the tokens of each document (documents, d_sae)."""
+    return pooled(read, range(len(read.spans)), lambda rows: coder.encode(rows).abs()).double()
 
 
 def _measurements(condition: str, found: Mapping[int, Any]) -> Iterator[Measurement]:
