@@ -147,13 +147,18 @@ class Selectivity(Benchmark):
             ("selective_latents", {"labels": "shuffled"}, by_chance),
             ("selective_excess", {}, selective - by_chance),
         ]
-        elsewhere = {name: document_means(coder, reads[name]) for name in tests}
-        for count in settings.features:
-            probe = learn(means, labels, settings.selection, count, settings.penalties, settings.weakest_penalty)
+        probes = {
+            count: learn(means, labels, settings.selection, count, settings.penalties, settings.weakest_penalty)
+            for count in settings.features
+        }
+        for count, probe in probes.items():
             found.append(("differential_probe_weights", {"features": count}, float(probe.used)))
-            for name, test in tests.items():
-                value = float(auc(probe.decide(elsewhere[name]), torch.tensor(test.labels)))
-                found.append(("differential_probe_auc", {"features": count, "test": name}, value))
+        del means
+        for name, test in tests.items():  # the means of one set at a time are held
+            seen, classes = document_means(coder, reads[name]), torch.tensor(test.labels)
+            for count, probe in probes.items():
+                setting = {"features": count, "test": name}
+                found.append(("differential_probe_auc", setting, float(auc(probe.decide(seen), classes))))
         return found
 
 

@@ -18,6 +18,7 @@ from husai_benchmarks.differential_probe import FOLDS, Selection, fold_of, learn
 from husai_benchmarks.distributions import distribution
 from husai_benchmarks.selectivity import Selectivity, SelectivitySettings, document_means
 from husai_core import Coder, Dims, Read, Task, TextSet, UsageError
+from husai_core.settings import parse_settings
 from husai_core.site import Site
 
 
@@ -212,7 +213,8 @@ def test_the_model_reads_once_for_all_coders_and_transfer_has_no_training_docume
 
 
 def test_the_sets_that_are_read_are_named_once() -> None:
-    chosen = SelectivitySettings(("a:1", "a:2"), transfer=("a:3", ("a:1", "a:4")))
+    table = {"texts": ["a:1", "a:2"], "transfer": ["a:3", ["a:1", "a:4"]]}
+    chosen = parse_settings(SelectivitySettings, table, "here")
     assert Selectivity().reads(chosen) == ["a:1", "a:2", "a:3", "a:4"]
 
 
