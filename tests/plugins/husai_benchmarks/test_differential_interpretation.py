@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from husai_benchmarks.contexts import Context, Contrast, contrast
 from husai_benchmarks.differential_interpretation import DifferentialInterpretationSettings
+from husai_benchmarks.providers.chat_endpoint import ChatEndpoint
+from husai_benchmarks.providers.provider import Answer
 from husai_benchmarks.questions import describe, description_in, judge, verdict_in
 from husai_core import Read
 
@@ -225,6 +227,27 @@ def test_a_run_that_broke_goes_on_where_it_was(study: str, run_study: Run, serve
     files = run_study(study, "second")
     assert len(json.loads(files[f"transcripts/{PATH}"])["exchanges"]) == CALLS
     assert len(calls) == len(set(calls)) + 1  # the one that was not answered
+
+
+def test_a_run_that_was_killed_pays_for_no_answer_twice(
+    study: str, run_study: Run, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks, answered = ChatEndpoint.ask, []
+
+    def killed(self: ChatEndpoint, prompt: str, most_tokens: int) -> Answer:
+        if len(answered) == 7:
+            raise KeyboardInterrupt
+        answered.append(prompt)
+        return asks(self, prompt, most_tokens)
+
+    monkeypatch.setattr(ChatEndpoint, "ask", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study)
+    monkeypatch.setattr(ChatEndpoint, "ask", asks)
+    assert len(json.loads(run_study(study)[f"transcripts/{PATH}"])["exchanges"]) == CALLS
+    asked = [one["messages"][0]["content"] for one in server.seen]
+    assert asked[:7] == answered
+    assert len(asked) == len(set(asked))
 
 
 def test_a_model_that_says_neither_yes_nor_no_is_wrong_and_seen_to_be_unclear(
