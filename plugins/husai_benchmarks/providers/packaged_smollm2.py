@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import redirect_stderr
 from functools import cached_property
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +50,9 @@ class PackagedSmolLM2(Provider):
         before = logging.root.manager.disable
         logging.disable(logging.WARNING)
         try:
-            model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype=torch.float32).eval()
-            return model, AutoTokenizer.from_pretrained(folder, gguf_file=FILE)
+            with redirect_stderr(StringIO()):  # bars over ours
+                model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype=torch.float32).eval()
+                return model, AutoTokenizer.from_pretrained(folder, gguf_file=FILE)
         finally:
             logging.disable(before)
 
