@@ -184,6 +184,7 @@ def evidence_document(
     outcome: Outcome,
     measurements: Sequence[Measurement],
     metrics: Mapping[str, tuple[Origin, MetricCard]],
+    transcript: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The JSON document of one benchmark at one site."""
     return {
@@ -196,5 +197,6 @@ def evidence_document(
         **({"texts": [d.to_json() for d in texts]} if texts else {}),
         "subjects": [dict(s) for s in subjects],
         "outcome": outcome.to_json(),
+        **({"transcript": dict(transcript)} if transcript else {}),
         "measurements": [m.to_json(metrics[m.metric][1]) for m in measurements],
     }

@@ -129,6 +129,10 @@ class Model(ABC):
         """Each text as tokens, the first of them one that begins every text and is not read (BOS)."""
         raise Skipped(f"model {self.name}", "it reads no text", "use a language model: smollm2, huggingface")
 
+    def decode(self, settings: Any, seed: int, folder: Path, tokens: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each of these runs of tokens."""
+        raise Skipped(f"model {self.name}", "it writes no text", "use a language model: smollm2, huggingface")
+
     def labels(self, settings: Any, seed: int, folder: Path, corpus: Corpus, rows: Tensor) -> Mapping[str, Tensor]:
         """What is known of these rows of the corpus, by name, each (len(rows), positions, ...)."""
         return {}

@@ -158,6 +158,12 @@ class SiteReader:
             raise UsageError(f"site {self.site.name}", f"document {empty} has no token", "leave empty documents out")
         return found
 
+    def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each of these runs of tokens."""
+        model, settings, seed = self.site.model.item, self.site.model.settings, self.site.model_seed
+        found: list[str] = model.decode(settings, seed, self.trained, tokens)
+        return found
+
     def read(self, texts: Sequence[str], limit: int, *, last: bool, progress: Progress) -> Read:
         """The activations at the site while the model reads each document, shared by all who ask for the same."""
         import torch
