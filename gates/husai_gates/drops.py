@@ -9,6 +9,7 @@ from husai_gates.crossed import crossed_interval
 from husai_gates.drawing import PALETTE, figure_of, png_of
 from husai_gates.interval import Interval, TooFewUnits, interval, mean
 
+GREYS = ("#c4c4c4", "#8f8f8f", "#dcdcdc", "#6b6b6b", "#a9a9a9")  # of controls
 METRIC = "ood_drop"  # its settings name the metric that drops, and the shift
 
 Drops = dict[str, dict[str, dict[str, RecordedMeasurement]]]
@@ -54,6 +55,11 @@ def draw_drops(evidence: Evidence, roles: Mapping[str, str], confidence: float) 
     height = 1.4 + 0.22 * len(shifts) * (len(conditions) + 1)
     figure, axes = figure_of(3.6 * len(drops) + 1.8, height, columns=len(drops))
     size = 0.8 / len(conditions)
+    colours = {
+        condition: (GREYS if of_controls else PALETTE)[number % (len(GREYS) if of_controls else len(PALETTE))]
+        for of_controls in (True, False)
+        for number, condition in enumerate(c for c in conditions if (roles.get(c) == "control") is of_controls)
+    }
     for axis, (metric, by_shift) in zip(axes if len(drops) > 1 else [axes], sorted(drops.items()), strict=True):
         for number, condition in enumerate(conditions):
             for place, shift in enumerate(shifts):
@@ -68,7 +74,7 @@ def draw_drops(evidence: Evidence, roles: Mapping[str, str], confidence: float) 
                     [centre],
                     size * 0.9,
                     xerr=error,
-                    color="#b8b8b8" if roles.get(condition) == "control" else PALETTE[number % len(PALETTE)],
+                    color=colours[condition],
                     error_kw={"elinewidth": 1, "capsize": 2},
                     label=condition if place == 0 else None,
                 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from husai_benchmarks.drawing import OWN, Drawn, TrainingRuns, Wish, draw, first_position, text_set
@@ -15,6 +16,7 @@ from husai_core import (
     Measurement,
     Metric,
     MetricCard,
+    Network,
     Observation,
     Reconstruction,
     StreamMetric,
@@ -152,14 +154,14 @@ class OutOfDistribution(Benchmark):
         if unknown := sorted(set(chosen.per_document) - set(names)):
             raise UsageError("benchmark ood", f"no stream metric '{unknown[0]}'", did_you_mean(unknown[0], names))
         found: dict[tuple[str, str], list[Values]] = {}
-        parts: dict[str, list[str]] = {}
+        seen_sets: dict[str, Drawn] = {}
         home, sets = chosen.home or OWN, list(dict.fromkeys((chosen.home, *chosen.shifts)))
         runs = TrainingRuns(task.model.corpus(), chosen.shared_run)
         wish = Wish(chosen.documents, chosen.limit, chosen.shared_run)
         for number, name in enumerate(sets):
             task.progress(number / len(sets), f"ood: {name or OWN}")
             drawn = draw(task, name, wish, runs)
-            parts[drawn.name] = drawn.parts
+            seen_sets[drawn.name] = drawn
             shown: Rows | None = None  # by the model under the site
             for condition, coders in task.conditions.items():
                 if condition in task.own_readers:
@@ -171,10 +173,13 @@ class OutOfDistribution(Benchmark):
         for condition, coders in task.conditions.items():
             for shift in chosen.shifts:
                 seen = list(zip(coders, found[condition, home], found[condition, shift], strict=True))
-                pairs = [f"{one}; {other}" for one, other in zip(parts[home], parts[shift], strict=True)]
+                pairs = [
+                    f"{one}; {other}" for one, other in zip(seen_sets[home].parts, seen_sets[shift].parts, strict=True)
+                ]
                 for metric in streams:
                     if metric.card.direction != "neither":
                         yield from _drops(condition, shift, metric, seen, pairs)
+        yield from _losses(task, list(seen_sets.values()))
         task.progress(1.0, "ood: done")
 
     def _values(
@@ -215,10 +220,6 @@ class OutOfDistribution(Benchmark):
             for reason, share in left_out.items():
                 shares = tuple(Observation((seed,), share) for seed, _ in seen)
                 yield Measurement(LeftOut.card.name, condition, shares, {**about, "reason": reason})
-            if losses := _losses(task, drawn, condition):
-                parts = list(zip(drawn.parts, losses, strict=False))
-                each = tuple(Observation((seed,), loss, part) for seed, _ in seen for part, loss in parts)
-                yield Measurement(TokenLoss.card.name, condition, each, about)
 
 
 def observe(coder: Coder, rows: Rows, streams: Sequence[StreamMetric], chosen: OutOfDistributionSettings) -> Values:
@@ -275,27 +276,38 @@ def _each(seen: Reconstruction, documents: int) -> Iterator[Reconstruction]:
         yield Reconstruction(target, latents, output, target.double().mean(0))
 
 
-def _losses(task: Task, drawn: Drawn, condition: str) -> list[float]:
-    """The loss of a condition's model on each of the first documents; none where it predicts no tokens."""
+def _losses(task: Task, sets: Sequence[Drawn]) -> Iterator[Measurement]:
+    """The loss of each model on the first documents of each set, one model after the other; each is loaded once."""
+    corpus, count = task.model.corpus(), task.settings.loss_documents
+    models: dict[str, list[str]] = {}
+    for condition in task.conditions:
+        models.setdefault(condition if condition in task.own_readers else "the site", []).append(condition)
+    for whose, conditions in models.items() if count else ():
+        network = cache(task.own_model(conditions[0]).network)
+        for drawn in sets:
+            tokens = drawn.tokens[:count, : corpus.tokens.shape[1]]  # as many as it is sure to take
+            work = partial(_loss, network, tokens, first_position(corpus))
+            parts = list(
+                zip(drawn.parts, task.remember(f"loss of the model of {whose}, {drawn.name}", work), strict=False)
+            )
+            for condition in conditions if parts else ():
+                seeds = [coder.seed for coder in task.conditions[condition]]
+                each = tuple(Observation((seed,), loss, part) for seed in seeds for part, loss in parts)
+                yield Measurement(TokenLoss.card.name, condition, each, {"set": drawn.name})
+
+
+def _loss(network: Callable[[], Network], tokens: Tensor, first: int) -> list[float]:
+    """One value per document; none where the network predicts no tokens."""
     import torch
 
-    corpus = task.model.corpus()
-    first = first_position(corpus)
-    tokens = drawn.tokens[: task.settings.loss_documents, : corpus.tokens.shape[1]]  # as many as it is sure to take
-
-    def work() -> list[float]:
-        network = task.own_model(condition).network()
-        found: list[float] = []
-        for some in tokens.split(max(1, TOKENS_AT_ONCE // tokens.shape[1])):
-            with torch.no_grad():
-                logits, _ = network.run_with_cache(some, names_filter=[], stop_at_layer=None)
-            if logits is None:
-                return []
-            found += _cross_entropy(logits[:, first - 1 : -1].double(), some[:, first:]).mean(1).tolist()
-        return found
-
-    whose = condition if condition in task.own_readers else "the site"
-    return task.remember(f"loss of the model of {whose}, {drawn.name}", work) if len(tokens) else []
+    found: list[float] = []
+    for some in tokens.split(max(1, TOKENS_AT_ONCE // tokens.shape[1])):
+        with torch.no_grad():
+            logits, _ = network().run_with_cache(some, names_filter=[], stop_at_layer=None)
+        if logits is None:
+            return []
+        found += _cross_entropy(logits[:, first - 1 : -1].double(), some[:, first:]).mean(1).tolist()
+    return found
 
 
 def _cross_entropy(logits: Tensor, tokens: Tensor) -> Tensor:

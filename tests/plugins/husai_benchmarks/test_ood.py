@@ -46,6 +46,7 @@ class Words:
         self.trained = torch.randint(1, 41, (20, 8), generator=generator)
         self.trained[:, 0] = 0
         self.read_from: list[str] = []
+        self.loaded = 0
 
     def tokens(self, texts: Sequence[str], limit: int) -> list[list[int]]:
         return [[0, *map(int, text.split())][:limit] for text in texts]
@@ -58,6 +59,7 @@ class Words:
         return Read(rows, rows, [(e - len(ids), e) for e, ids in zip(ends, tokens, strict=True)], tokens)
 
     def network(self) -> Any:
+        self.loaded += 1
         return self
 
     def run_with_cache(self, tokens: torch.Tensor, *, names_filter: Any, stop_at_layer: Any) -> Any:
@@ -208,6 +210,8 @@ def test_a_condition_with_a_model_of_its_own_is_shown_what_that_model_shows() ->
     for m in OutOfDistribution().measure(both):
         found[m.condition][m.metric, tuple(sorted(m.setting.items()))] = m
     assert {key: m.observations for key, m in found["a"].items()} == {k: m.observations for k, m in run(task).items()}
+    assert both.reader.loaded == 2  # once here and once in the run above, however many sets and seeds
+    assert other.loaded == 1
     drops = [mean(one, "ood_drop", metric="explained_variance", shift="t:new") for one in found.values()]
     assert drops[0] > 0.95
     assert drops[1] < -0.95
