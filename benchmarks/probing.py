@@ -65,6 +65,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--prepared", type=Path, help="folder of the converted model, to convert it once only")
+    parser.add_argument(
+        "--only", choices=("saebench", "sae_probes", "solver"), help="one of the three; in FILE the others stay"
+    )
     parser.add_argument("--saes", type=int, default=3)
     parser.add_argument("--d-sae", type=int, default=2304)
     options = parser.parse_args()
@@ -77,10 +80,18 @@ def main() -> None:
         model = with_tokenizer(network, prepared / "tokenizer")
         reader = Reader(prepared)
         coders = [_coder(options.d_sae, seed) for seed in range(options.saes)]
-        found = {
-            "saebench": _saebench(model, reader, coders, Path(scratch)),
-            "sae_probes": _sae_probes(model, reader, coders, Path(scratch)),
-            "solver": _solver(),
+        parts = {
+            "saebench": lambda: _saebench(model, reader, coders, Path(scratch)),
+            "sae_probes": lambda: _sae_probes(model, reader, coders, Path(scratch)),
+            "solver": _solver,
+        }
+        kept = options.only and options.out and options.out.exists()
+        found: dict[str, Any] = json.loads(options.out.read_text()) if kept else {}
+        for name, part in parts.items():
+            if options.only in (None, name):
+                found[name] = part()
+                print(f"{name}: {json.dumps(found[name])}", flush=True)
+        found |= {
             "hook": HOOK,
             "d_sae": options.d_sae,
             "saes": options.saes,

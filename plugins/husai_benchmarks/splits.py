@@ -57,7 +57,9 @@ def leak_free(texts: Sequence[str], labels: Sequence[int], train: int, test: int
     for numbers in found:
         sides["train"] += numbers[:first]
         sides["test"] += numbers[first : first + rest]
-    one, other = (sorted(numbers, key=digests.__getitem__) for numbers in sides.values())
+    # Another order than the one drawn by: of a larger class only the first were taken, and they would come first here.
+    mixed = [hashlib.sha256(digest).digest() for digest in digests]
+    one, other = (sorted(numbers, key=mixed.__getitem__) for numbers in sides.values())
     return Split(tuple(one), tuple(labels[n] for n in one), tuple(other), tuple(labels[n] for n in other))
 
 
@@ -108,4 +110,6 @@ def folds(labels: Tensor) -> Tensor:
     for row, numbers in zip(kept, left_out, strict=True):
         row[numbers] = False
     both = [len(labels[~row].unique()) == 2 and len(labels[row].unique()) == 2 for row in kept]
+    if not any(both):
+        raise ValueError("no fold has both classes on both sides; the rows are not in random order")
     return kept[torch.tensor(both)]

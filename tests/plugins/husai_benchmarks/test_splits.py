@@ -73,6 +73,20 @@ def test_rows_that_are_not_there_are_not_drawn() -> None:
         official([0, 1] * 5, 8, 6, 0, "here")
 
 
+@given(st.integers(0, 10**6))
+@settings(max_examples=10)
+def test_rows_of_a_rare_and_of_a_common_class_are_mixed(seed) -> None:
+    labels = [int(n % 4 == 0) for n in range(600)]
+    split = leak_free([f"text {n}" for n in range(600)], labels, 160, 80, seed, "here")
+    assert 20 < sum(split.train_labels[80:]) < 60
+    assert len(folds(torch.tensor(split.train_labels))) == 1
+
+
+def test_folds_of_sorted_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="random order"):
+        folds(torch.tensor([0] * 100 + [1] * 100))
+
+
 def test_leakage_of_the_official_split_at_its_own_sizes() -> None:
     texts = [f"text {n % 300}" for n in range(600)]  # every text twice: 500 of 600 rows train
     leak = official_leakage(texts, [n % 2 for n in range(600)], 42, "here")
