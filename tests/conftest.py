@@ -2,10 +2,11 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 for library in ("OMP", "MKL"):  # read when torch is imported, which comes later
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")  # on a busy machine a second one costs more than it brings
 
-settings.register_profile("husai", deadline=None, derandomize=bool(os.environ.get("CI")))
+slow = [HealthCheck.too_slow]  # a matter of the machine
+settings.register_profile("husai", deadline=None, derandomize=bool(os.environ.get("CI")), suppress_health_check=slow)
 settings.load_profile("husai")
