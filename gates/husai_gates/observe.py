@@ -70,8 +70,8 @@ def require_seeds(condition: Condition, values: Mapping[Unit, float], report: Au
         raise CannotJudge("inconclusive", "EV-SEEDS-MISSING", says, "run the benchmark on every planned seed")
 
 
-def difference(rule: Rule, target: Condition, against: Condition, report: AuditReport) -> Observed:
-    """Paired differences, target minus comparator, positive where the target is better."""
+def pair(rule: Rule, target: Condition, against: Condition, report: AuditReport) -> tuple[Observed, Observed]:
+    """Target and comparator on the same units and parts, measured in the same way."""
     one = _observe(rule, target, report)
     try:
         other = _observe(rule, against, report)
@@ -87,6 +87,16 @@ def difference(rule: Rule, target: Condition, against: Condition, report: AuditR
     if odd_parts := one.located.measurement.parts() ^ other.located.measurement.parts():
         says = f"only one of '{target.name}' and '{against.name}' was measured on '{min(odd_parts)}'"
         raise CannotJudge("inconclusive", "CMP-UNITS", says, "measure both sides on the same parts")
+    return one, other
+
+
+def difference(rule: Rule, target: Condition, against: Condition, report: AuditReport) -> Observed:
+    """Paired differences, target minus comparator, positive where the target is better."""
+    return gain(*pair(rule, target, against, report))
+
+
+def gain(one: Observed, other: Observed) -> Observed:
+    """The differences of two sides that were paired, positive where the first is better."""
     sign = -1 if one.card.direction == "lower" else 1
     return Observed(one.located, {unit: sign * (v - other.values[unit]) for unit, v in one.values.items()})
 

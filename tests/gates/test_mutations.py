@@ -976,6 +976,34 @@ def test_a_control_that_is_one_for_all_seeds_is_compared_and_not_judged_alone(dr
     assert "there is one unit and no interval" in rows["instrument"].says
 
 
+def _qualified(draft: Any, decide: Any) -> Any:
+    head = draft.policy[: draft.policy.index("[[rule]]")]
+    asked = """[[rule]]
+id = "it"
+question = "Does it separate?"
+reason = "It must."
+kind = "qualified"
+benchmark = "reconstruction"
+metric = "explained_variance"
+bad = { control = "pca" }
+at_least = 3
+"""
+    draft.policy = head + asked
+    (row,) = decide(draft.files(), draft.policy).rows
+    return row
+
+
+def test_a_control_that_is_one_for_all_seeds_adds_no_noise_to_a_qualification(draft: Any, decide: Any) -> None:
+    _fixed_basis(draft)
+    for observation in draft.measurement("explained_variance", f"{TOPK}.pca")["observations"]:
+        observation["value"] = 0.1
+    assert _qualified(draft, decide).status == "pass"
+    for observation in draft.measurement("explained_variance")["observations"]:
+        observation["value"] = 0.95
+    row = _qualified(draft, decide)
+    assert (row.status, row.code) == ("inconclusive", "EV-ZERO-WIDTH")
+
+
 def test_two_controls_that_are_one_for_all_seeds_have_no_interval_of_their_difference(draft: Any, decide: Any) -> None:
     _fixed_basis(draft)
     _fixed_basis(draft, "identity", "untrained")
