@@ -18,11 +18,9 @@ import math
 from dataclasses import dataclass
 
 from husai_gates import chi_square
-from husai_gates.audit import AuditReport
 from husai_gates.cannot_judge import CannotJudge
-from husai_gates.condition import Condition
 from husai_gates.interval import Interval, replicates, variance
-from husai_gates.observe import Observed, estimate, gain, pair, require_direction
+from husai_gates.observe import Observed, estimate, gain, require_direction
 from husai_gates.policy import Rule
 
 UNIT = "reseed noise"
@@ -43,16 +41,17 @@ class Separation:
         return Interval(centre, low, high, self.gain.n, self.gain.method, self.gain.confidence)
 
 
-def separate(rule: Rule, good: Condition, bad: Condition, report: AuditReport) -> Separation:
-    """The separation by the rule's metric; a side without any noise to hold it against cannot be judged."""
-    one, other = pair(rule, good, bad, report)
+def separate(rule: Rule, one: Observed, other: Observed) -> Separation:
+    """The separation of good and bad, already paired; without any noise to hold it against it cannot be judged."""
     require_direction(one, rule, "neither", "has no better side, so it cannot tell good from bad")
     gains = gain(one, other)
     found = estimate(rule, gains)
     sides = [side for side in (one, other) if not side.located.condition.one_unit]
     still = [side for side in sides if side.flat]
     if still and (one.card.continuous or still == sides):
-        raise _no_noise(rule, still[0].located.condition.name)
+        name = still[0].located.condition.name
+        says = f"every unit of '{rule.metric}' of '{name}' has the same value: no noise to hold a separation against"
+        raise CannotJudge("inconclusive", "EV-ZERO-WIDTH", says, "check that the seeds are different runs")
     return Separation(gains, found, _noise(sides, rule.confidence))
 
 
@@ -62,8 +61,3 @@ def _noise(sides: list[Observed], confidence: float) -> float:
     freedom = len(units[0]) - 1
     worst = max(variance(values) for values in units)
     return math.sqrt(worst * freedom / chi_square.quantile((1 - confidence) / 2, freedom))
-
-
-def _no_noise(rule: Rule, name: str) -> CannotJudge:
-    says = f"every unit of '{rule.metric}' of '{name}' has the same value: no noise to hold a separation against"
-    return CannotJudge("inconclusive", "EV-ZERO-WIDTH", says, "check that the seeds are different runs")

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -963,6 +964,15 @@ def test_a_control_of_another_model_is_sound_and_compared(draft: Any, decide: An
     draft.policy = draft.policy.replace('over = { control = "untrained" }', 'over = { control = "random_model" }')
     decision = decide(draft.files(), draft.policy)
     assert (decision.verdict, decision.findings) == ("released", ())
+
+
+def test_the_report_shows_every_metric_minus_that_of_the_random_model(draft: Any) -> None:
+    _another_model(draft)
+    draft.views = True
+    text = draft.files()["report.md"].decode()
+    for metric in ("explained_variance", "dead_fraction", "l0", "pwmcc"):
+        assert re.search(rf"\| {metric} \|  \| {TOPK} \| \w+ \| -?[0-9.]+ \(-?[0-9.]+ to -?[0-9.]+\) \|", text), metric
+    assert "random_model: measured on activations of another network" in text
 
 
 def test_a_control_that_is_one_for_all_seeds_is_compared_and_not_judged_alone(draft: Any, decide: Any) -> None:

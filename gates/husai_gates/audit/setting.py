@@ -23,3 +23,8 @@ def same_value(one: object, other: object) -> bool:
 def _plain(value: Scalar) -> Scalar:
     whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
     return int(value) if whole and isinstance(value, float) else value
+
+
+def setting_words(setting: Mapping[str, Scalar]) -> str:
+    """A setting as a reader sees it."""
+    return ", ".join(f"{name} = {value}" for name, value in sorted(setting.items()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from husai_gates.audit import AuditReport
 from husai_gates.condition import Condition
 from husai_gates.decision import Cell
+from husai_gates.observe import pair
 from husai_gates.plain_text import number
 from husai_gates.policy import Rule
 from husai_gates.rules.verdict import describe, flatness
@@ -15,7 +16,7 @@ def judge(rule: Rule, target: Condition, against: Condition | None, report: Audi
     """The lower bound of the gain of good over bad, divided by the upper bound of the noise, is at least the number."""
     assert against is not None
     assert rule.bounds.at_least is not None
-    found = separate(rule, target, against, report)
+    found = separate(rule, *pair(rule, target, against, report))
     in_noise = found.in_noise
     status, code, says, next_step = flatness(rule, found.gains) or ("pass", "RULE-HOLDS", "holds", "")
     if not in_noise.low >= rule.bounds.at_least:

@@ -1,0 +1,192 @@
+"""Contrasts: every measurement of a dictionary minus the same of each of its controls, and which of them tell
+known-good from known-bad.
+
+Nothing is measured for them: a control is a condition in the same evidence, so what it shares with its dictionary seed
+by seed goes out of the difference, and any rule of a policy can ask for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from husai_core.errors import UsageError, did_you_mean
+from husai_core.evidence import Evidence, RecordedMeasurement
+from husai_gates.audit import AuditReport
+from husai_gates.audit.setting import setting_key, setting_words
+from husai_gates.cannot_judge import CannotJudge
+from husai_gates.condition import Condition
+from husai_gates.interval import Interval
+from husai_gates.observe import Observed, estimate, pair
+from husai_gates.policy import Bounds, Rule, Who
+from husai_gates.reporters.markdown import safe, table
+from husai_gates.select import control_of
+from husai_gates.separation import separate
+
+GOOD, BAD = ("oracle",), ("degraded", "random_decoder")  # controls that are good, or bad, whatever was trained
+ITSELF = "trained"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A measurement of one dictionary minus the same of one control: the interval, or the code that says why not."""
+
+    asked: Rule
+    base: Condition
+    control: str
+    difference: Interval | None
+    same: bool  # whether no seed differs from another
+    code: str
+
+    def __str__(self) -> str:
+        if self.difference is None:
+            return _none(self.code)
+        found = self.difference
+        centre, low, high = (f"{value:.4g}" for value in (found.estimate, found.low, found.high))
+        return f"{centre}, the same for every seed" if self.same else f"{centre} ({low} to {high})"
+
+
+def asked(report: AuditReport, confidence: float) -> Iterator[tuple[Rule, Evidence, RecordedMeasurement, Condition]]:
+    """Every measurement of a trained dictionary that has a control, as the question that a rule would ask."""
+    bases = {condition.base for condition in report.conditions.values() if condition.control}
+    for _, evidence in sorted(report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[0])):
+        order = sorted(evidence.measurements, key=lambda m: (m.card.name, setting_key(m.setting), m.condition))
+        for measurement in order:
+            base = report.conditions.get(measurement.condition)
+            if base and base.name in bases and base.role in ("candidate", "baseline"):
+                yield _question(evidence, measurement, confidence), evidence, measurement, base
+
+
+def _question(evidence: Evidence, measurement: RecordedMeasurement, confidence: float) -> Rule:
+    return Rule(
+        id="",
+        question="",
+        reason="",
+        kind="superiority",
+        benchmark=evidence.benchmark.name,
+        metric=measurement.card.name,
+        setting=measurement.setting,
+        site=evidence.site,
+        subject=Who("condition", measurement.condition),
+        confidence=confidence,
+        min_units=2,
+        bounds=Bounds(),
+        against=None,
+        margin=0.0,
+    )
+
+
+def contrast(rule: Rule, base: Condition, control: str, report: AuditReport) -> Contrast:
+    """The difference of a dictionary to its control of that name, in the metric's own unit and sign."""
+    try:
+        one, other = pair(rule, base, _control(base, control, report), report)
+        raw = Observed(one.located, {unit: value - other.values[unit] for unit, value in one.values.items()})
+        return Contrast(rule, base, control, estimate(rule, raw), raw.flat, "")
+    except CannotJudge as stop:
+        return Contrast(rule, base, control, None, False, stop.code)
+
+
+def _control(base: Condition, name: str, report: AuditReport) -> Condition:
+    found = control_of(base.name, name, report.conditions)
+    if found is None:
+        raise CannotJudge("missing", "BASE-ABSENT", f"'{base.name}' has no control '{name}'")
+    return found
+
+
+def controls_at(report: AuditReport, site: str) -> list[str]:
+    """The names of the controls of trained dictionaries at a site."""
+    here = (c for c in report.conditions.values() if c.site == site and c.control)
+    return sorted({c.control.name for c in here if c.control})
+
+
+def differences(report: AuditReport, confidence: float) -> Iterator[str]:
+    """The lines of the report: a table per benchmark and site, a column per control."""
+    tables: dict[tuple[str, str], list[list[object]]] = {}
+    for rule, evidence, measurement, base in asked(report, confidence):
+        controls = controls_at(report, evidence.site)
+        row = [measurement.card.name, setting_words(rule.setting), base.name, measurement.card.direction]
+        cells = [contrast(rule, base, control, report) for control in controls]
+        tables.setdefault((evidence.benchmark.name, evidence.site), []).append([*row, *cells])
+    for (benchmark, site), rows in tables.items():
+        controls = controls_at(report, site)
+        yield f"## Differences to controls: {safe(benchmark)} at {safe(site)}"
+        yield ""
+        yield safe(
+            f"The dictionary minus its control, paired by seed, in the unit of the metric, with the two-sided "
+            f"{100 * confidence:g} % interval over seeds.{_of_its_own(report, site)}"
+        )
+        yield ""
+        yield from table(["metric", "setting", "dictionary", "better", *map(safe, controls)], rows)
+        yield ""
+
+
+def _of_its_own(report: AuditReport, site: str) -> str:
+    """What a reader must know of controls that belong to another network."""
+    here = (c for c in report.conditions.values() if c.site == site and c.control and c.control.activations)
+    if names := sorted({c.control.name for c in here if c.control}):
+        return (
+            f" {', '.join(names)}: measured on activations of another network, so what has the scale of activations "
+            "does not compare."
+        )
+    return ""
+
+
+def instruments(report: AuditReport, confidence: float) -> Iterator[str]:
+    """The lines of the report: which measurements tell known-good from known-bad, by their own noise."""
+    found: dict[tuple[str, ...], dict[str, str]] = {}
+    for rule, evidence, measurement, base in asked(report, confidence):
+        if measurement.card.direction == "neither":
+            continue
+        key = (evidence.benchmark.name, measurement.card.name, setting_words(rule.setting), base.name)
+        for good in (ITSELF, *GOOD):
+            for bad in BAD:
+                cell = _separation(rule, base, good, bad, report)
+                if cell is not None:
+                    found.setdefault(key, {})[f"{good} over {bad}"] = cell
+    columns = [f"{good} over {bad}" for good in (ITSELF, *GOOD) for bad in BAD]
+    columns = [column for column in columns if any(column in cells for cells in found.values())]
+    if not columns:
+        return
+    yield "## Which instruments tell good from bad"
+    yield ""
+    yield safe(
+        "How many times its own noise over seeds a measurement puts known-good above known-bad: the lower bound of the "
+        f"gain, paired by seed, divided by the upper bound of the larger standard deviation over seeds, at "
+        f"{100 * confidence:g} %. Below 1 it does not tell them apart; a policy asks for it with a rule of the kind "
+        "'qualified'."
+    )
+    yield ""
+    head = ["benchmark", "metric", "setting", "dictionary", *columns]
+    yield from table(head, [[*key, *(cells.get(c, "not measured") for c in columns)] for key, cells in found.items()])
+    yield ""
+
+
+def _separation(rule: Rule, base: Condition, good: str, bad: str, report: AuditReport) -> str | None:
+    """The separation, or the code that says why there is none; None where the study has no such subjects."""
+    names = report.conditions
+    better = base if good == ITSELF else control_of(base.name, good, names)
+    worse = control_of(base.name, bad, names)
+    if better is None or worse is None:
+        return None
+    try:
+        return f"{separate(rule, *pair(rule, better, worse, report)).in_noise.low:.4g}"
+    except CannotJudge as stop:
+        return _none(stop.code)
+
+
+def _none(code: str) -> str:
+    """Why there is no number, in the width of a cell."""
+    known = {"EV-ABSENT": "not measured", "BASE-ABSENT": "not measured", "EV-ZERO-WIDTH": "no noise"}
+    return known.get(code, f"none: {code}")
+
+
+def listing(report: AuditReport, control: str, confidence: float) -> list[Contrast]:
+    """Every contrast to the controls of one name, for whoever prints them."""
+    names = sorted({c.control.name for c in report.conditions.values() if c.control})
+    if control not in names:
+        raise UsageError("--against", f"the bundle has no control '{control}'", did_you_mean(control, names))
+    return [
+        contrast(rule, base, control, report)
+        for rule, _, _, base in asked(report, confidence)
+        if control_of(base.name, control, report.conditions)
+    ]
