@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from husai_core.errors import UsageError, did_you_mean
 from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_gates.audit import AuditReport
-from husai_gates.audit.setting import setting_key, setting_words
+from husai_gates.audit.setting import setting_order, setting_words
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.condition import Condition
 from husai_gates.interval import Interval
 from husai_gates.observe import Observed, estimate, pair
 from husai_gates.policy import Bounds, Rule, Who
 from husai_gates.reporters.markdown import safe, table
-from husai_gates.select import control_of
 from husai_gates.separation import separate
 
 GOOD, BAD = ("oracle",), ("degraded", "random_decoder")  # controls that are good, or bad, whatever was trained
@@ -48,9 +47,9 @@ class Contrast:
 
 def asked(report: AuditReport, confidence: float) -> Iterator[tuple[Rule, Evidence, RecordedMeasurement, Condition]]:
     """Every measurement of a trained dictionary that has a control, as the question that a rule would ask."""
-    bases = {condition.base for condition in report.conditions.values() if condition.control}
+    bases = {of for of, _ in report.controls}
     for _, evidence in sorted(report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[0])):
-        order = sorted(evidence.measurements, key=lambda m: (m.card.name, setting_key(m.setting), m.condition))
+        order = sorted(evidence.measurements, key=lambda m: (m.card.name, setting_order(m.setting), m.condition))
         for measurement in order:
             base = report.conditions.get(measurement.condition)
             if base and base.name in bases and base.role in ("candidate", "baseline"):
@@ -78,37 +77,32 @@ def _question(evidence: Evidence, measurement: RecordedMeasurement, confidence: 
 
 def contrast(rule: Rule, base: Condition, control: str, report: AuditReport) -> Contrast:
     """The difference of a dictionary to its control of that name, in the metric's own unit and sign."""
+    if (base.name, control) not in report.controls:
+        return Contrast(rule, base, control, None, False, "BASE-ABSENT")
     try:
-        one, other = pair(rule, base, _control(base, control, report), report)
+        one, other = pair(rule, base, report.controls[base.name, control], report)
         raw = Observed(one.located, {unit: value - other.values[unit] for unit, value in one.values.items()})
         return Contrast(rule, base, control, estimate(rule, raw), raw.flat, "")
     except CannotJudge as stop:
         return Contrast(rule, base, control, None, False, stop.code)
 
 
-def _control(base: Condition, name: str, report: AuditReport) -> Condition:
-    found = control_of(base.name, name, report.conditions)
-    if found is None:
-        raise CannotJudge("missing", "BASE-ABSENT", f"'{base.name}' has no control '{name}'")
-    return found
-
-
 def controls_at(report: AuditReport, site: str) -> list[str]:
     """The names of the controls of trained dictionaries at a site."""
-    here = (c for c in report.conditions.values() if c.site == site and c.control)
-    return sorted({c.control.name for c in here if c.control})
+    return sorted({name for (_, name), condition in report.controls.items() if condition.site == site})
 
 
 def differences(report: AuditReport, confidence: float) -> Iterator[str]:
     """The lines of the report: a table per benchmark and site, a column per control."""
     tables: dict[tuple[str, str], list[list[object]]] = {}
+    at_site = {site: controls_at(report, site) for site in report.sites}
     for rule, evidence, measurement, base in asked(report, confidence):
-        controls = controls_at(report, evidence.site)
+        controls = at_site.get(evidence.site, [])
         row = [measurement.card.name, setting_words(rule.setting), base.name, measurement.card.direction]
         cells = [contrast(rule, base, control, report) for control in controls]
         tables.setdefault((evidence.benchmark.name, evidence.site), []).append([*row, *cells])
     for (benchmark, site), rows in tables.items():
-        controls = controls_at(report, site)
+        controls = at_site.get(site, [])
         yield f"## Differences to controls: {safe(benchmark)} at {safe(site)}"
         yield ""
         yield safe(
@@ -122,8 +116,8 @@ def differences(report: AuditReport, confidence: float) -> Iterator[str]:
 
 def _of_its_own(report: AuditReport, site: str) -> str:
     """What a reader must know of controls that belong to another network."""
-    here = (c for c in report.conditions.values() if c.site == site and c.control and c.control.activations)
-    if names := sorted({c.control.name for c in here if c.control}):
+    here = (item for item in report.controls.items() if item[1].site == site)
+    if names := sorted({name for (_, name), c in here if c.control and c.control.activations}):
         return (
             f" {', '.join(names)}: measured on activations of another network, so what has the scale of activations "
             "does not compare."
@@ -163,9 +157,8 @@ def instruments(report: AuditReport, confidence: float) -> Iterator[str]:
 
 def _separation(rule: Rule, base: Condition, good: str, bad: str, report: AuditReport) -> str | None:
     """The separation, or the code that says why there is none; None where the study has no such subjects."""
-    names = report.conditions
-    better = base if good == ITSELF else control_of(base.name, good, names)
-    worse = control_of(base.name, bad, names)
+    better = base if good == ITSELF else report.controls.get((base.name, good))
+    worse = report.controls.get((base.name, bad))
     if better is None or worse is None:
         return None
     try:
@@ -182,11 +175,11 @@ def _none(code: str) -> str:
 
 def listing(report: AuditReport, control: str, confidence: float) -> list[Contrast]:
     """Every contrast to the controls of one name, for whoever prints them."""
-    names = sorted({c.control.name for c in report.conditions.values() if c.control})
+    names = sorted({name for _, name in report.controls})
     if control not in names:
         raise UsageError("--against", f"the bundle has no control '{control}'", did_you_mean(control, names))
     return [
         contrast(rule, base, control, report)
         for rule, _, _, base in asked(report, confidence)
-        if control_of(base.name, control, report.conditions)
+        if (base.name, control) in report.controls
     ]

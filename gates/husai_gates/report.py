@@ -56,7 +56,7 @@ def _asked_for(report: AuditReport, confidence: float) -> Iterator[str]:
 
 def _controlled(report: AuditReport, confidence: float) -> Iterator[str]:
     """What the controls say of dictionaries and instruments; of a bundle without them there is nothing to import."""
-    if any(condition.control for condition in report.conditions.values()):
+    if report.controls:
         from husai_gates import contrasts
 
         yield from contrasts.instruments(report, confidence)

@@ -44,11 +44,6 @@ def comparators(who: Who, target: Condition, conditions: Mapping[str, Condition]
     return [c for c in baselines if c.site == target.site] or baselines
 
 
-def control_of(base: str, name: str, conditions: Mapping[str, Condition]) -> Condition | None:
-    """The control of that name of a condition, if it has one."""
-    return next(iter(_controls(base, name, conditions)), None)
-
-
 def _controls(base: str, name: str, conditions: Mapping[str, Condition]) -> list[Condition]:
     return [c for c in conditions.values() if c.control and (c.control.of, c.control.name) == (base, name)]
 

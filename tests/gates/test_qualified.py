@@ -155,3 +155,4 @@ def test_it_is_explained(draft: Any, decide: Any) -> None:
     assert "better than control 'random_decoder' by at least 1e+06 times its reseed noise" in text
     assert "times the noise of" in text
     assert "reseed noise, better: higher" in text
+    assert "Another instrument, or more seeds" in text
