@@ -24,6 +24,7 @@ from husai_gates.separation import separate
 
 GOOD, BAD = ("oracle",), ("degraded", "random_decoder")  # controls that are good, or bad, whatever was trained
 ITSELF = "trained"
+ALIKE = "alike"
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,17 @@ class Contrast:
     base: Condition
     control: str
     difference: Interval | None
-    same: bool  # whether no seed differs from another
     code: str
+    constant: bool = False  # no seed differs from another
+    nothing: bool = False  # both sides are the same on every seed
 
     def __str__(self) -> str:
         if self.difference is None:
             return _none(self.code)
         found = self.difference
-        centre, low, high = (f"{value:.4g}" for value in (found.estimate, found.low, found.high))
-        return f"{centre}, the same for every seed" if self.same else f"{centre} ({low} to {high})"
+        if self.constant:
+            return f"{0 if self.nothing else found.estimate:.4g}, the same for every seed"
+        return f"{found.estimate:.4g} ({found.low:.4g} to {found.high:.4g})"
 
 
 def asked(report: AuditReport, confidence: float) -> Iterator[tuple[Rule, Evidence, RecordedMeasurement, Condition]]:
@@ -78,13 +81,13 @@ def _question(evidence: Evidence, measurement: RecordedMeasurement, confidence: 
 def contrast(rule: Rule, base: Condition, control: str, report: AuditReport) -> Contrast:
     """The difference of a dictionary to its control of that name, in the metric's own unit and sign."""
     if (base.name, control) not in report.controls:
-        return Contrast(rule, base, control, None, False, "BASE-ABSENT")
+        return Contrast(rule, base, control, None, "BASE-ABSENT")
     try:
         one, other = pair(rule, base, report.controls[base.name, control], report)
         raw = Observed(one.located, {unit: value - other.values[unit] for unit, value in one.values.items()})
-        return Contrast(rule, base, control, estimate(rule, raw), raw.flat, "")
+        return Contrast(rule, base, control, estimate(rule, raw), "", raw.flat, raw.nothing)
     except CannotJudge as stop:
-        return Contrast(rule, base, control, None, False, stop.code)
+        return Contrast(rule, base, control, None, stop.code)
 
 
 def controls_at(report: AuditReport, site: str) -> list[str]:
@@ -146,8 +149,8 @@ def instruments(report: AuditReport, confidence: float) -> Iterator[str]:
     yield safe(
         "How many times its own noise over seeds a measurement puts known-good above known-bad: the lower bound of the "
         f"gain, paired by seed, divided by the upper bound of the larger standard deviation over seeds, at "
-        f"{100 * confidence:g} %. Below 1 it does not tell them apart; a policy asks for it with a rule of the kind "
-        "'qualified'."
+        f"{100 * confidence:g} %. Below 1 it does not tell them apart; where both are 'alike' it sees no difference at "
+        "all, and 'no noise' is where seeds do not differ. A policy asks for it with a rule of the kind 'qualified'."
     )
     yield ""
     head = ["benchmark", "metric", "setting", "dictionary", *columns]
@@ -162,7 +165,8 @@ def _separation(rule: Rule, base: Condition, good: str, bad: str, report: AuditR
     if better is None or worse is None:
         return None
     try:
-        return f"{separate(rule, *pair(rule, better, worse, report)).in_noise.low:.4g}"
+        found = separate(rule, *pair(rule, better, worse, report))
+        return ALIKE if found.gains.nothing else f"{found.in_noise.low:.4g}"
     except CannotJudge as stop:
         return _none(stop.code)
 

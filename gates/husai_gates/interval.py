@@ -68,6 +68,11 @@ def is_flat(values: Collection[float], raw: Iterable[float]) -> bool:
     return spread <= ROUNDING * max(map(abs, (*raw, *values)))
 
 
+def is_nothing(values: Collection[float], raw: Iterable[float]) -> bool:
+    """Whether no value differs from zero by more than rounding, measured against the raw ones."""
+    return max(map(abs, values)) <= ROUNDING * max(map(abs, raw))
+
+
 def mean(values: Sequence[float]) -> float:
     """The correctly rounded mean, whatever the order."""
     return math.fsum(values) / len(values)

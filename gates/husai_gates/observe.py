@@ -10,7 +10,7 @@ from husai_gates.audit import AuditReport
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.comparable import require_comparable
 from husai_gates.condition import Condition
-from husai_gates.interval import Interval, TooFewUnits, Unit, interval, is_flat, seeds_of
+from husai_gates.interval import Interval, TooFewUnits, Unit, interval, is_flat, is_nothing, seeds_of
 from husai_gates.policy import Rule
 from husai_gates.select import Located, locate
 
@@ -26,6 +26,11 @@ class Observed:
     def flat(self) -> bool:
         """Whether no unit differs from another by more than rounding, measured against the raw values."""
         return is_flat(self.values.values(), (o.value for o in self.located.measurement.observations))
+
+    @property
+    def nothing(self) -> bool:
+        """Whether all are differences of the same number, but for rounding."""
+        return is_nothing(self.values.values(), (o.value for o in self.located.measurement.observations))
 
     @property
     def card(self) -> MetricCard:

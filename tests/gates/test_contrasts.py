@@ -112,6 +112,18 @@ at_least = 1
     assert float(shown) == pytest.approx(cell.interval.low, rel=1e-3)
 
 
+def test_an_instrument_that_does_not_look_says_so(draft: Any) -> None:
+    ours, theirs = (
+        draft.measurement("explained_variance", f"addition.topk{control}")["observations"]
+        for control in ("", ".random_decoder")
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        other["value"] = one["value"] * (1 + 1e-15)
+    found = lines(draft, "Which instruments")
+    assert found["reconstruction", "explained_variance", "", "addition.topk"] == ["alike"]
+    assert str(contrast(draft, "random_decoder", "explained_variance")) == "0, the same for every seed"
+
+
 def test_an_instrument_without_noise_says_so(draft: Any) -> None:
     for observation in draft.measurement("explained_variance")["observations"]:
         observation["value"] = 0.95
