@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from husai_gates.summary import Summary
@@ -66,11 +65,6 @@ def words(value: Summary) -> str:
     """The label of an axis."""
     better = "" if value.card.direction == "neither" else f"; better: {value.card.direction}"
     return f"{value.card.name} ({value.card.unit}{better})"
-
-
-def colours(names: list[str]) -> Mapping[str, str]:
-    """A colour for each name; more names than colours begin again."""
-    return {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(names)}
 
 
 def powers(low: float, high: float) -> list[float]:
