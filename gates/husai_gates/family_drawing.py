@@ -44,14 +44,14 @@ class Panel:
 
 
 def draw_family(family: Family, title: str, conditions: Mapping[str, Condition], confidence: float) -> list[bytes]:
-    """All dictionaries together, and each beside its controls; where there are several settings, a panel for each.
+    """For each setting all dictionaries together, and each beside its controls unless that takes too many panels.
 
     There are as many pictures as the panels need.
     """
     panels = _panels(family, conditions, confidence)
     pages = [panels[at : at + MOST_PANELS] for at in range(0, len(panels), MOST_PANELS)]
     names = ", ".join(family.metrics) if len(family.metrics) <= NAMED else f"{len(family.metrics)} metrics"
-    whole = f"{title}: {names} by {family.axis}, mean and {confidence:.0%} interval"
+    whole = f"{title}: {names} along {family.axis}, mean and {confidence:.0%} interval"
     titles = [f"{whole} ({number} of {len(pages)})" if len(pages) > 1 else whole for number in range(1, len(pages) + 1)]
     return [_page(family, name, page) for name, page in zip(titles, pages, strict=True)]
 
@@ -87,16 +87,16 @@ def _panels(family: Family, conditions: Mapping[str, Condition], confidence: flo
     measured = {m.condition for ms in family.panels.values() for m in ms}
     here = [c for name, c in conditions.items() if name in measured]
     trained = [c for c in here if c.control is None] or here
+    in_full = len(trained) == 1 or len(family.panels) * len(trained) <= MOST_PANELS
     found = []
     for title, members in family.panels.items():
         look = _Look(family, members, here, trained, confidence)
         if len(trained) > 1 and (together := look.of(trained)):
             found.append(Panel(title or "all dictionaries", together))
-        if len(trained) == 1 or len(family.panels) == 1:
-            for base in trained:
-                series = look.of([base, *(c for c in here if c.control and c.control.of == base.name)])
-                if len(series) > 1 or (series and len(trained) == 1):
-                    found.append(Panel(title or _short(base), series))
+        for base in trained if in_full else ():
+            series = look.of([base, *(c for c in here if c.control and c.control.of == base.name)])
+            if len(series) > 1 or (series and len(trained) == 1):
+                found.append(Panel(", ".join(filter(None, (title, _short(base)))), series))
     return found
 
 

@@ -85,8 +85,15 @@ def _show_differences(bundle: Path, control: str) -> None:
         raise InvalidEvidence(first.code, f"{first.file} {first.path}", first.rule, "run 'husai audit'")
     found = listing(report, control, CONFIDENCE)
     click.echo(f"dictionary minus {one_line(control)}, paired by seed, {CONFIDENCE:.0%} interval over seeds")
-    wide = max((len(c.asked.benchmark) for c in found), default=0)
-    width = max((len(c.base.name) for c in found), default=0)
-    for c in found:
-        what = " ".join(filter(None, (c.asked.metric, setting_words(c.asked.setting))))
-        click.echo(f"{c.asked.benchmark:<{wide}}  {c.base.name:<{width}}  {one_line(what):<34}{c}")
+    rows = [
+        (
+            c.asked.benchmark,
+            c.base.name,
+            one_line(f"{c.asked.metric} {setting_words(c.asked.setting)}".strip()),
+            str(c),
+        )
+        for c in found
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    for row in rows:
+        click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))
