@@ -14,6 +14,7 @@ from husai_core.model import Corpus, Known, Network, Progress
 from husai_core.sae import Coder
 from husai_core.site import Site
 from husai_core.texts import TextSet
+from husai_core.transcript import Exchange
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,11 +36,18 @@ class Read:
 class Reader(Protocol):
     """The model under a site, as far as a benchmark may use it."""
 
+    @property
+    def predicts_next(self) -> bool:
+        """Whether the network predicts, at each position of the corpus, the token after it."""
+
     def read(self, texts: Sequence[str], limit: int, *, last: bool, progress: Progress) -> Read:
         """The activations while reading at most `limit` tokens of each document, BOS included but never read."""
 
     def tokens(self, texts: Sequence[str], limit: int) -> list[list[int]]:
         """Each document as the model reads it: BOS, then at most `limit - 1` tokens."""
+
+    def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each of these runs of tokens."""
 
     def network(self) -> Network:
         """The whole network, every layer of it."""
@@ -65,6 +73,8 @@ class Task:
     kept: Callable[[str, Callable[[], Any]], Any] = lambda name, work: work()
     own: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)  # test rows that are not the site's
     own_readers: Mapping[str, Reader] = field(default_factory=dict)  # of the conditions that have such rows
+    recalled: Callable[[Any, Callable[[], Any]], Any] = lambda about, work: work()
+    transcript: list[Exchange] = field(default_factory=list)  # what was asked of a language model goes in here
 
     def own_rows(self, condition: str) -> tuple[Tensor, Tensor]:
         """The test rows that a condition belongs to, read and to be written: its own network's, else the site's.
@@ -90,6 +100,14 @@ class Task:
         `name` tells it from the other parts of the same task.
         """
         found: T = self.kept(name, work)
+        return found
+
+    def recall(self, about: Any, work: Callable[[], T]) -> T:
+        """The result of work that depends on nothing but `about`, both plain JSON: done once, whichever run asks.
+
+        For what is dear or cannot be repeated, such as the answer of a language model to a prompt.
+        """
+        found: T = self.recalled(about, work)
         return found
 
     @property

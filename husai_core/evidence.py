@@ -75,6 +75,13 @@ class RecordedMeasurement:
             found.setdefault(tuple(sorted(observation.seeds)), []).append(observation.value)
         return {unit: fsum(values) / len(values) for unit, values in found.items()}
 
+    def by_part(self) -> dict[tuple[int, ...], dict[str, float]]:
+        """The values of every unit by part."""
+        found: dict[tuple[int, ...], dict[str, float]] = {}
+        for observation in self.observations:
+            found.setdefault(tuple(sorted(observation.seeds)), {})[observation.part] = observation.value
+        return found
+
     def parts(self) -> frozenset[str]:
         """What was looked at within the units; one empty name where a unit is one value."""
         return frozenset(observation.part for observation in self.observations)
@@ -177,6 +184,7 @@ def evidence_document(
     outcome: Outcome,
     measurements: Sequence[Measurement],
     metrics: Mapping[str, tuple[Origin, MetricCard]],
+    transcript: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The JSON document of one benchmark at one site."""
     return {
@@ -189,5 +197,6 @@ def evidence_document(
         **({"texts": [d.to_json() for d in texts]} if texts else {}),
         "subjects": [dict(s) for s in subjects],
         "outcome": outcome.to_json(),
+        **({"transcript": dict(transcript)} if transcript else {}),
         "measurements": [m.to_json(metrics[m.metric][1]) for m in measurements],
     }

@@ -90,6 +90,8 @@ class Model(ABC):
     requires: ClassVar[Sequence[str]] = ("torch", "transformer_lens")
     Settings: ClassVar[type]
     default_hook: ClassVar[str]
+    predicts_next: ClassVar[bool] = False
+    """Its network is a HookedTransformer that predicts, at each position of the corpus, the token after it."""
 
     def beside(self, folder: Path) -> Model:
         """This model, with the relative paths in its settings meant from `folder`, where the study file lies."""
@@ -126,6 +128,10 @@ class Model(ABC):
     def encode(self, settings: Any, seed: int, folder: Path, texts: Sequence[str]) -> list[list[int]]:
         """Each text as tokens, the first of them one that begins every text and is not read (BOS)."""
         raise Skipped(f"model {self.name}", "it reads no text", "use a language model: smollm2, huggingface")
+
+    def decode(self, settings: Any, seed: int, folder: Path, tokens: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each of these runs of tokens."""
+        raise Skipped(f"model {self.name}", "it writes no text", "use a language model: smollm2, huggingface")
 
     def labels(self, settings: Any, seed: int, folder: Path, corpus: Corpus, rows: Tensor) -> Mapping[str, Tensor]:
         """What is known of these rows of the corpus, by name, each (len(rows), positions, ...)."""

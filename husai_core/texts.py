@@ -68,6 +68,10 @@ class TextSource(ABC):
         """The parts that can be listed, for help and for error messages."""
         return ()
 
+    def members(self, part: str) -> Sequence[str]:
+        """The parts behind a name that may stand for several: `*` is every part that can be listed."""
+        return self.parts() if part == "*" else [part]
+
     @abstractmethod
     def read(self, part: str, folder: Path) -> TextSet:
         """One part, the same on every call. `folder` is where the study file lies; paths are meant from there.

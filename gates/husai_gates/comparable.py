@@ -38,6 +38,9 @@ def _differences(one: Located, other: Located) -> Iterator[tuple[str, str, Any, 
         yield "CMP-SITE", "site", a.site, b.site
     if (own := _target(a.subjects)) != (other_target := _target(b.subjects)):
         yield "CMP-TARGET", "what is reconstructed", own, other_target
+    card = one.measurement.card
+    if (whose := _model(a.subjects)) != (other_model := _model(b.subjects)) and "activation" in card.unit.split():
+        yield "CMP-SCALE", f"whose activations '{card.name}' is measured in", whose, other_model
     sides = [(_benchmark(one.evidence), _benchmark(other.evidence), "CMP-BENCHMARK")]
     sides.append((_data(one.evidence), _data(other.evidence), "CMP-DATA"))
     sides.append((one.measurement.card.to_json(), other.measurement.card.to_json(), "CMP-METRIC"))
@@ -63,6 +66,11 @@ def _target(subjects: tuple[Subject, ...]) -> str:
     """What the errors of these subjects are about: an architecture may choose what it reconstructs."""
     names = {s.architecture["name"] for s in subjects if s.architecture.get("own_target")}
     return ", ".join(f"the choice of '{name}'" for name in sorted(names)) or "the site's target"
+
+
+def _model(subjects: tuple[Subject, ...]) -> str:
+    """Whose activations these subjects are measured on: one model's have another scale than another's."""
+    return "another model's" if any(s.control and s.control.activations for s in subjects) else "the site's"
 
 
 def _trained_by_seed(subjects: tuple[Subject, ...]) -> dict[int, Subject]:

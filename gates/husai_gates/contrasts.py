@@ -174,6 +174,7 @@ def _separation(rule: Rule, base: Condition, good: str, bad: str, report: AuditR
 def _none(code: str) -> str:
     """Why there is no number, in the width of a cell."""
     known = {"EV-ABSENT": "not measured", "BASE-ABSENT": "not measured", "EV-ZERO-WIDTH": "no noise"}
+    known |= {"CMP-SCALE": "another scale"}
     return known.get(code, f"none: {code}")
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from husai_core.evidence import Evidence, RecordedMeasurement, Scalar
+from husai_core.evidence import RecordedMeasurement, Scalar
 from husai_gates.audit.setting import setting_key, setting_words
 
 
@@ -31,14 +31,14 @@ class Family:
         return sorted(found.values(), key=_number) if self.numeric else list(found.values())
 
 
-def families(evidence: Evidence) -> tuple[list[Family], list[RecordedMeasurement]]:
-    """The families of a piece of evidence, and the measurements that are in none.
+def families(measurements: Iterable[RecordedMeasurement]) -> tuple[list[Family], list[RecordedMeasurement]]:
+    """The families among the measurements of a piece of evidence, and the measurements that are in none.
 
     A metric is along an axis where one of its settings varies: the last that does, by name, of numbers before words.
     Metrics along the same numbers are a family each, along the same words one together.
     """
     groups: dict[tuple[str, ...], list[RecordedMeasurement]] = {}
-    for measurement in evidence.measurements:
+    for measurement in measurements:
         groups.setdefault((measurement.card.name, *sorted(measurement.setting)), []).append(measurement)
     found: dict[tuple[str, ...], list[Family]] = {}
     alone: list[RecordedMeasurement] = []

@@ -11,6 +11,7 @@ from husai_gates.audit.layout import stem
 from husai_gates.audit.setting import setting_words
 from husai_gates.canvas import canvas, png
 from husai_gates.drawing import draw_frontier, draw_scaling
+from husai_gates.drops import METRIC, draw_drops
 from husai_gates.families import families
 from husai_gates.family_drawing import draw_family
 from husai_gates.frontier import frontiers
@@ -21,10 +22,11 @@ from husai_gates.scaling import Scaling, scalings
 COLOURS = {"candidate": "#0b6e4f", "baseline": "#2f5d9b", "explored": "#b07d2b", "control": "#8a8a8a"}
 CONFIDENCE = 0.95
 COLUMNS = 3
+MOST_PANELS = 90
 
 
 def make_plots(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Pictures of every completed benchmark, and one of each frontier and scaling that the study asks for.
+    """Pictures of every completed benchmark, of drops, and of each frontier and scaling that the study asks for.
 
     The same evidence gives the same picture.
     """
@@ -48,10 +50,15 @@ def make_plots(files: Mapping[str, bytes]) -> dict[str, bytes]:
 def _of_evidence(
     name: str, evidence: Evidence, report: AuditReport, roles: Mapping[str, str]
 ) -> Iterator[tuple[str, bytes]]:
-    """What stands alone, in one picture; each family and each matrix of pairs in one of its own."""
+    """What stands alone, in one picture; drops, each family and each matrix of pairs in pictures of their own.
+
+    What stands alone with more panels than anyone would look at is not drawn; its numbers are in the report.
+    """
     title = f"{evidence.benchmark.name} at {evidence.site}"
-    along, alone = families(evidence)
-    if alone:
+    if drawn := draw_drops(evidence, roles, CONFIDENCE):
+        yield f"plots/drops.{name}.png", drawn
+    along, alone = families([m for m in evidence.measurements if m.card.name != METRIC or not drawn])
+    if 0 < len({(m.card.name, setting_words(m.setting)) for m in alone}) <= MOST_PANELS:
         yield f"plots/{name}.png", _figure(title, alone, roles)
     for family in along:
         about = ".".join((*(family.metrics if len(family.metrics) == 1 else ()), *family.settings))

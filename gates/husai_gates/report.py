@@ -17,6 +17,7 @@ from husai_gates.reporters.markdown import safe, sections, table
 CONFIDENCE = 0.95  # where no policy says another
 
 _UNJUDGED = "The study names no policy: nothing was judged, and nothing here may be released."
+_BOTH = "interval over seeds and parts"
 _HEAD = ("metric", "setting", "condition", "mean", "interval", "seeds", "chance", "unit", "better")
 
 
@@ -73,15 +74,21 @@ def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: f
         yield f"{safe(evidence.outcome.status)}: {safe(evidence.outcome.reason)}"
         yield ""
         return
-    found = [_row(m, report.conditions.get(m.condition), confidence) for m in evidence.measurements]
+    in_parts = any(len(m.parts()) > 1 for m in evidence.measurements)
+    found = [_row(m, report.conditions.get(m.condition), confidence, in_parts) for m in evidence.measurements]
     rows = sorted(found, key=lambda row: [str(cell) for cell in row[:3]])
     yield f"Intervals are two-sided at {100 * confidence:g} %; the unit of replication is the seed."
+    if in_parts:
+        yield (
+            "Where a seed was observed in several parts, such as documents, the interval over seeds is about these "
+            "very parts; the one over seeds and parts is about others like them, too, and no rule is judged by it."
+        )
     yield ""
-    yield from table(_HEAD, rows)
+    yield from table([*_HEAD[:5], _BOTH, *_HEAD[5:]] if in_parts else _HEAD, rows)
     yield ""
 
 
-def _row(measurement: RecordedMeasurement, condition: Condition | None, confidence: float) -> list[Any]:
+def _row(measurement: RecordedMeasurement, condition: Condition | None, confidence: float, in_parts: bool) -> list[Any]:
     values = measurement.by_unit()
     try:
         bounds = interval(values, confidence)
@@ -99,8 +106,25 @@ def _row(measurement: RecordedMeasurement, condition: Condition | None, confiden
         measurement.condition,
         number(mean([values[unit] for unit in sorted(values)])),
         shown,
+        *([_over_parts(measurement, condition, confidence)] if in_parts else []),
         len(seeds_of(values)),
         "unknown" if measurement.chance is None else number(measurement.chance),
         card.unit,
         card.direction,
     ]
+
+
+def _over_parts(measurement: RecordedMeasurement, condition: Condition | None, confidence: float) -> str:
+    from husai_gates.crossed import crossed_interval
+
+    if len(measurement.parts()) < 2:
+        return ""
+    if condition and condition.one_unit:
+        return "none: every seed has the same one"
+    try:
+        found = crossed_interval(measurement.by_part(), confidence)
+    except TooFewUnits as error:
+        return f"none: {error}"
+    except (ValueError, ArithmeticError):
+        return "none: the parts are incomplete"
+    return f"{number(found.low)} to {number(found.high)}"

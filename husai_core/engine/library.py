@@ -7,7 +7,7 @@ from pathlib import Path
 
 from husai_core.errors import Skipped, UsageError, did_you_mean
 from husai_core.plugins import PluginTable
-from husai_core.texts import TextSet
+from husai_core.texts import TextSet, TextSource
 
 
 class Library:
@@ -31,14 +31,23 @@ class Library:
         """The text set of this name; every task that asks gets the same one."""
         return self._read(name)
 
-    def _uncached(self, name: str) -> TextSet:
+    def members(self, name: str) -> list[str]:
+        """The names of the sets behind one that stands for several, such as `source:*`; else that name alone."""
         source, _, part = name.partition(":")
-        place = f"texts {name}"
+        found = [f"{source}:{member}" for member in self._source(name).members(part)]
+        if not found:
+            raise Skipped(f"texts {name}", "no part of it is installed", self._source(name).install)
+        return found
+
+    def _uncached(self, name: str) -> TextSet:
+        found = self._source(name).read(name.partition(":")[2], self._folder)
+        if not found.texts:
+            raise UsageError(f"texts {name}", "it has no documents", "give another part")
+        return found
+
+    def _source(self, name: str) -> TextSource:
         try:
-            plugin = self._plugins.get("texts", source, place)
+            source: TextSource = self._plugins.get("texts", name.partition(":")[0], f"texts {name}").item
         except UsageError as error:
             raise Skipped(error.place, error.rule, error.next_step) from None
-        found: TextSet = plugin.item.read(part, self._folder)
-        if not found.texts:
-            raise UsageError(place, "it has no documents", "give another part")
-        return found
+        return source

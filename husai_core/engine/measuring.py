@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,19 @@ from husai_core.metric import MetricCard
 from husai_core.model import Progress
 from husai_core.plugins import Plugin, install_command
 from husai_core.site import Site
+from husai_core.transcript import transcript_document
 
-DOCUMENT = "evidence.json"
+DOCUMENT, TRANSCRIPT = "evidence.json", "transcript.json"
+Recall = Callable[[Any, Callable[[], Any]], Any]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The evidence of one benchmark at one site, and what it asked of a language model on the way, if anything."""
+
+    evidence: bytes
+    outcome: Outcome
+    transcript: bytes | None = None
 
 
 def measure(
@@ -33,7 +45,8 @@ def measure(
     library: Library,
     perform: Perform,
     unfinished: Callable[[Any], Path],
-) -> tuple[bytes, Outcome]:
+    recall: Recall,
+) -> Measured:
     """The evidence of one benchmark at one site. What did not complete is written down, not cached.
 
     The next run tries it again.
@@ -41,10 +54,11 @@ def measure(
     cards = {plugin.name: plugin.item.card for plugin in metrics}
     place = f"benchmark {benchmark.plugin.name}"
     try:
-        texts = {name: library.read(name) for name in benchmark.item.reads(benchmark.settings)}
+        asked = benchmark.item.reads(benchmark.settings)
+        texts = {name: library.read(name) for group in asked for name in library.members(group)}
     except Exception as error:
         outcome = _incomplete(error, place)
-        return _document(outcome, [], benchmark, site, conditions, (), metrics), outcome
+        return Measured(_document(outcome, [], benchmark, site, conditions, (), metrics), outcome)
     read = [DataSource(name, found.digest, len(found.texts)) for name, found in sorted(texts.items())]
     key = {
         "work": "benchmark",
@@ -72,6 +86,7 @@ def measure(
             texts=texts,
             reader=site.reader,
             kept=parts,
+            recalled=recall,
         )
         found = []
         for measurement in benchmark.item.measure(task):
@@ -79,7 +94,13 @@ def measure(
             found.append(measurement)
         if not found:
             raise EvaluationError(place, "it yielded no measurement")
-        done = _document(Outcome("completed"), found, benchmark, site, conditions, read, metrics)
+        transcript = None
+        if task.transcript:
+            written = transcript_document(benchmark.plugin.name, site.planned.name, task.transcript)
+            raw = strict_json.encode(written)
+            (folder / TRANSCRIPT).write_bytes(raw)
+            transcript = {"digest": strict_json.digest(raw), "exchanges": len(task.transcript)}
+        done = _document(Outcome("completed"), found, benchmark, site, conditions, read, metrics, transcript)
         (folder / DOCUMENT).write_bytes(done)
         parts.remove()
 
@@ -87,8 +108,10 @@ def measure(
         folder = perform(f"{benchmark.plugin.name} at {site.planned.name}", key, work)
     except Exception as error:
         outcome = _incomplete(error, place)
-        return _document(outcome, [], benchmark, site, conditions, read, metrics), outcome
-    return (folder / DOCUMENT).read_bytes(), Outcome("completed")
+        return Measured(_document(outcome, [], benchmark, site, conditions, read, metrics), outcome)
+    asked = folder / TRANSCRIPT
+    transcript = asked.read_bytes() if asked.exists() else None
+    return Measured((folder / DOCUMENT).read_bytes(), Outcome("completed"), transcript)
 
 
 def _document(
@@ -99,6 +122,7 @@ def _document(
     conditions: Sequence[ReadyCondition],
     read: Sequence[DataSource],
     metrics: Sequence[Plugin],
+    transcript: Mapping[str, Any] | None = None,
 ) -> bytes:
     document = evidence_document(
         benchmark=benchmark.plugin.origin(),
@@ -114,6 +138,7 @@ def _document(
         outcome=outcome,
         measurements=sorted(found, key=lambda m: (m.condition, m.metric, repr(sorted(m.setting.items())))),
         metrics={plugin.name: (plugin.origin(), plugin.item.card) for plugin in metrics},
+        transcript=transcript,
     )
     return strict_json.encode(document)
 

@@ -133,6 +133,11 @@ class SiteReader:
         """The reader of another network, made of this one's."""
         return dataclasses.replace(self, alter=alter, depends_on={**self.depends_on, "altered": depends_on})
 
+    @property
+    def predicts_next(self) -> bool:
+        """Whether the network predicts, at each position of the corpus, the token after it."""
+        return bool(self.site.model.item.predicts_next)
+
     def network(self) -> Network:
         """The whole network, every layer of it."""
         network: Network = self.site.model.item.load(self.site.model.settings, self.site.model_seed, self.trained)
@@ -148,8 +153,15 @@ class SiteReader:
             raise UsageError(f"site {self.site.name}", f"documents of {limit} tokens hold BOS alone", "read 2 or more")
         model, settings, seed = self.site.model.item, self.site.model.settings, self.site.model_seed
         found: list[list[int]] = [ids[:limit] for ids in model.encode(settings, seed, self.trained, texts)]
-        if empty := next((number for number, ids in enumerate(found) if len(ids) < 2), None):
+        empty = next((number for number, ids in enumerate(found) if len(ids) < 2), None)
+        if empty is not None:
             raise UsageError(f"site {self.site.name}", f"document {empty} has no token", "leave empty documents out")
+        return found
+
+    def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each of these runs of tokens."""
+        model, settings, seed = self.site.model.item, self.site.model.settings, self.site.model_seed
+        found: list[str] = model.decode(settings, seed, self.trained, tokens)
         return found
 
     def read(self, texts: Sequence[str], limit: int, *, last: bool, progress: Progress) -> Read:

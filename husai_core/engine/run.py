@@ -18,6 +18,7 @@ from husai_core.engine.store import ActivationStore, Hooks, Pass, Stored
 from husai_core.errors import UsageError
 from husai_core.model import Progress
 from husai_core.provenance import now, provenance
+from husai_core.transcript import transcript_path
 
 NUMERICS = (
     "engine",
@@ -29,6 +30,7 @@ NUMERICS = (
     "sae.py",
 )  # their text decides results
 
+RESULT = "result.json"
 Files = dict[str, bytes]
 Views = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
 Choose = Callable[[str, Mapping[str, bytes]], bytes]
@@ -119,7 +121,7 @@ class _Run:
                 _add(files, self._describe(condition))
             for benchmark in self.plan.benchmarks if conditions else ():  # a search may have confirmed nothing
                 path = f"evidence/{benchmark.plugin.name}.{planned.name}.json"
-                _add(files, {path: self._measure(benchmark, path, site, conditions)})
+                _add(files, self._measure(benchmark, path, site, conditions))
         return files
 
     def _search(self, planned: PlannedSearch, site: ReadySite, files: Files) -> list[ReadyCondition]:
@@ -130,7 +132,7 @@ class _Run:
             _add(files, self._describe(condition))
         for benchmark in planned.benchmarks:
             path = f"evidence/{benchmark.plugin.name}.{planned.name}.json"
-            _add(files, {path: self._measure(benchmark, path, site, points)})
+            _add(files, self._measure(benchmark, path, site, points))
         path = f"selections/{planned.name}.json"
         _add(files, {path: self.choose(planned.name, files)})
         chosen = strict_json.parse(files[path], path)["chosen"]
@@ -139,23 +141,29 @@ class _Run:
             return []
         return self._train([planned.confirmed(chosen)], self.plan.study.seeds, self.plan.controls, site)
 
-    def _measure(self, benchmark: Chosen, path: str, site: ReadySite, conditions: Sequence[ReadyCondition]) -> bytes:
-        document, outcome = measuring.measure(
-            benchmark, site, conditions, self.plan.metrics, self.plan.library, self.perform, self.unfinished_parts
+    def _measure(self, benchmark: Chosen, path: str, site: ReadySite, conditions: Sequence[ReadyCondition]) -> Files:
+        """The evidence at that path, and the transcript that belongs to it."""
+        found = measuring.measure(
+            benchmark,
+            site,
+            conditions,
+            self.plan.metrics,
+            self.plan.library,
+            self.perform,
+            self.unfinished_parts,
+            self.recall,
         )
-        if outcome.status != "completed":
-            did = "failed" if outcome.status == "failed" else "was skipped"
-            self.listener.warn(f"{path}: the benchmark {did}: {outcome.reason}")
-        return document
+        if found.outcome.status != "completed":
+            did = "failed" if found.outcome.status == "failed" else "was skipped"
+            self.listener.warn(f"{path}: the benchmark {did}: {found.outcome.reason}")
+        asked = {transcript_path(path): found.transcript} if found.transcript is not None else {}
+        return {path: found.evidence, **asked}
 
     def perform(self, label: str, depends_on: Any, work: Work) -> Path:
         """The folder of a piece of work: from the cache when it is there and intact, else done now."""
         key = self._key(depends_on)
         begin = self._start(label)
-        folder = self.cache.find(key)
-        for corrupt in self.cache.set_aside:
-            self.listener.warn(f"{corrupt}: a cached result had changed on disk; set aside there, and done again")
-        self.cache.set_aside.clear()
+        folder = self._find(key)
         cached = folder is not None
         if folder is None:
             with self.cache.writing(key) as partial:
@@ -163,6 +171,25 @@ class _Run:
             folder = self.cache.find(key)
             assert folder is not None, "an entry that was just written is not there"
         self._finish(label, begin, cached=cached)
+        return folder
+
+    def recall(self, about: Any, work: Callable[[], Any]) -> Any:
+        """The result of work that nothing else decides, not even this machine: done once for every run."""
+        key = key_of({"work": "recalled", "about": about})
+        folder = self._find(key)
+        if folder is None:
+            result = strict_json.encode(work())
+            with self.cache.writing(key) as partial:
+                (partial / RESULT).write_bytes(result)
+            folder = self.cache.find(key)
+            assert folder is not None, "an entry that was just written is not there"
+        return strict_json.parse((folder / RESULT).read_bytes(), RESULT)
+
+    def _find(self, key: str) -> Path | None:
+        folder = self.cache.find(key)
+        for corrupt in self.cache.set_aside:
+            self.listener.warn(f"{corrupt}: a cached result had changed on disk; set aside there, and done again")
+        self.cache.set_aside.clear()
         return folder
 
     def unfinished(self, depends_on: Any) -> Path:

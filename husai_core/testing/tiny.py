@@ -72,6 +72,10 @@ class Tiny(TrainedModel):
         """A token per word; the first of all tokens begins every text."""
         return [[0, *(sum(word.encode()) % settings.tokens for word in text.split())] for text in texts]
 
+    def decode(self, settings: TinySettings, seed: int, folder: Path, tokens: Sequence[Sequence[int]]) -> list[str]:
+        """A made-up word per token."""
+        return [" ".join(f"w{token}" for token in run) for run in tokens]
+
     def self_check(self, network: Any, settings: TinySettings, seed: int) -> Sequence[Check]:
         return [Check("learned", float(settings.learned), at_least=1.0)]
 

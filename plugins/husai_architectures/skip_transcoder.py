@@ -25,12 +25,13 @@ class SkipTranscoder(TopKTranscoder):
 
     def initialise(self, dims: Dims, settings: TopKTranscoderSettings, generator: Generator, mean: Tensor) -> Params:
         params = super().initialise(dims, settings, generator, mean)
-        return {**params, "W_skip": mean.new_zeros(dims.d_in, dims.d_out)}
+        return {**params, "W_skip": mean.new_zeros(params["W_enc"].shape[0], dims.d_out)}
 
     def reconstruct(self, params: Params, x: Tensor, latents: Tensor, settings: TopKTranscoderSettings) -> Tensor:
-        return self.decode(params, latents, settings) + x @ params["W_skip"]
+        return self.decode(params, latents, settings) + self.read(params, x, settings) @ params["W_skip"]
 
     def output(self, params: Params, x: Tensor, latents: SparseLatents) -> Tensor:
+        """As `reconstruct`, of the columns that are read."""
         return super().output(params, x, latents) + x @ params["W_skip"]
 
 

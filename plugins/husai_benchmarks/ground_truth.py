@@ -51,7 +51,9 @@ class GroundTruth(Benchmark):
         self._refuse(task, features)
         for number, (condition, coders) in enumerate(task.conditions.items()):
             task.progress(number / len(task.conditions), f"ground_truth: {condition}")
-            found = {coder.seed: self._of(coder, features, truth, task) for coder in coders}
+            found = {
+                coder.seed: self._of(coder, task.own_rows(condition)[0], features, truth, task) for coder in coders
+            }
             for key in next(iter(found.values())):
                 observations = tuple(Observation((seed,), values[key]) for seed, values in found.items())
                 yield Measurement(key[0], condition, observations, dict(key[1:]))
@@ -65,14 +67,14 @@ class GroundTruth(Benchmark):
             rule = f"true features are {features.shape[1]} wide, what dictionaries write {task.test_out.shape[1]}"
             raise Skipped(place, rule, "measure at the hook point where the features live")
 
-    def _of(self, coder: Coder, features: Tensor, truth: Tensor, task: Task) -> dict[Key, float]:
+    def _of(self, coder: Coder, rows: Tensor, features: Tensor, truth: Tensor, task: Task) -> dict[Key, float]:
         """What its directions say and what it detects, each followed by its floor."""
         import torch
 
         size, least, draws = task.settings.rows_per_slice, task.settings.recovered_at, task.settings.draws
         with torch.no_grad():
             close = cosines(coder.dictionary(), features)
-            slices = zip(task.test_in.split(size), truth.split(size), strict=True)
+            slices = zip(rows.split(size), truth.split(size), strict=True)
             seen = detect(((coder.encode(x), known) for x, known in slices), close.argmax(1))
         random = random_directions(len(close), features, least, draws, coder.seed)
         found = _at(directions(close, least), least) | _at(random, least, ("directions", "random"))

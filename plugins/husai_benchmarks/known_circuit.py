@@ -50,11 +50,15 @@ class KnownCircuit(Benchmark):
         bases = {number: waves(task.label(number), p) for number in NUMBERS}
         if not len(task.test_in):
             raise EvaluationError(f"benchmark {self.name}", "there are no test rows", "give the corpus some")
-        in_model = {("embedding", "number"): self._best(embedding, waves(torch.arange(p), p), task)}
-        in_model |= {("activations", n): self._best(task.test_in, basis, task) for n, basis in bases.items()}
+        learned = {("embedding", "number"): self._best(embedding, waves(torch.arange(p), p), task)}
+        activations = self._activations(task.test_in, bases, task)
         for position, (condition, coders) in enumerate(task.conditions.items()):
             task.progress(position / len(task.conditions), f"known_circuit: {condition}")
-            seen = {coder.seed: self._of(coder, bases, condition, task) for coder in coders}
+            rows_in = task.own_rows(condition)[0]
+            # Of another network only the rows are known: its embedding is not the one in the table.
+            own = rows_in is not task.test_in
+            in_model = self._activations(rows_in, bases, task) if own else learned | activations
+            seen = {coder.seed: self._of(coder, rows_in, bases, condition, task) for coder in coders}
             for rows, floor in enumerate(({}, {"rows": "shuffled"})):
                 for (of, by), values in in_model.items():
                     same = tuple(Observation((seed,), values[rows]) for seed in seen)
@@ -66,21 +70,26 @@ class KnownCircuit(Benchmark):
                     yield Measurement("fourier_output", condition, output, {"by": by, **floor})
         task.progress(1.0, "known_circuit: done")
 
+    def _activations(
+        self, rows: Tensor, bases: Mapping[str, Tensor], task: Task
+    ) -> dict[tuple[str, str], tuple[float, float]]:
+        return {("activations", number): self._best(rows, basis, task) for number, basis in bases.items()}
+
     def _best(self, values: Tensor, basis: Tensor, task: Task) -> tuple[float, float]:
         """The share of the best few frequencies, and its mean over shuffles of the rows."""
         few = task.settings.frequencies
         return best_share(values, basis, few), chance_of_best(values, basis, few, task.settings.shuffles)
 
-    def _of(self, coder: Coder, bases: Mapping[str, Tensor], condition: str, task: Task) -> _Seen:
+    def _of(self, coder: Coder, rows_in: Tensor, bases: Mapping[str, Tensor], condition: str, task: Task) -> _Seen:
         """One pass: latents are shared out slice by slice between frequencies of all numbers, and of shuffled rows."""
         import torch
 
         place = f"benchmark {self.name}, {condition}, seed {coder.seed}"
-        (order,) = orders(len(task.test_in), 1)
+        (order,) = orders(len(rows_in), 1)
         written = []
 
         def encoded() -> Iterator[Tensor]:
-            for rows in task.test_in.split(task.settings.rows_per_slice):
+            for rows in rows_in.split(task.settings.rows_per_slice):
                 latents = coder.encode(rows)
                 written.append(coder.decode(latents))
                 yield latents

@@ -62,7 +62,7 @@ def fixed_basis(
     offset = reading @ (subtracted - centre)
     params = {"W_enc": reading.T.contiguous(), "W_dec": writing, "b_dec": written.clone()}
     params |= {name: offset.clone() for name in BIASES}
-    params |= {name: like.new_zeros(d_sae) for name in ZERO}
+    params |= {name: value.new_zeros(value.shape) for name, value in base.params.items() if name in ZERO}
     if "threshold" in base.params:
         params["threshold"] += above
     else:

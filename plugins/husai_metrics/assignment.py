@@ -55,7 +55,7 @@ class _Candidates:
             values, indices = found.topk(keep, dim=1)
             own = found.gather(1, block.to(found.device).unsqueeze(1))  # with pair (i, i) there always is a matching
             if keep < columns:
-                self.bar[block] = values[:, -1].cpu().numpy()
+                self.bar[block.numpy()] = values[:, -1].cpu().numpy()
             numbers.append(numpy.repeat(block.numpy(), keep + 1))
             partners.append(torch.cat([indices.cpu(), block.unsqueeze(1)], 1).flatten().numpy())
             worth.append(torch.cat([values, own], 1).flatten().cpu().numpy())

@@ -22,7 +22,7 @@ class FourierModel(Metric):
         direction="neither",
         definition=OF_VECTORS
         + "of the model's embedding, or of its activations on test rows: a property of the model, "
-        "the same for every dictionary at its site" + SHUFFLED,
+        "the same for every dictionary of its activations" + SHUFFLED,
         low=0.0,
         high=1.0,
         continuous=False,

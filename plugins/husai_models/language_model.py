@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import asdict, replace
+from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +33,7 @@ class LanguageModel(Model):
     """What every pretrained language model shares; a family says where its weights are and what loss it must reach."""
 
     requires = ("torch", "transformers", "transformer_lens", "safetensors")
+    predicts_next = True
 
     def __init__(self, folder: Path = Path()) -> None:
         self.folder = folder
@@ -111,11 +113,13 @@ class LanguageModel(Model):
         begin, ids = self._tokenizer(folder)
         return [[begin, *found] for found in ids(texts)]
 
+    def decode(self, settings: Any, seed: int, folder: Path, tokens: Sequence[Sequence[int]]) -> list[str]:
+        tokenizer = _tokenizer_in(folder / TOKENIZER_FOLDER)
+        return [tokenizer.decode(list(run), clean_up_tokenization_spaces=False) for run in tokens]
+
     def _tokenizer(self, folder: Path) -> tuple[int, Callable[[Sequence[str]], list[list[int]]]]:
         """The token that begins every text, and what turns texts into the others."""
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(folder / TOKENIZER_FOLDER, local_files_only=True)
+        tokenizer = _tokenizer_in(folder / TOKENIZER_FOLDER)
         begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
         if begin is None:
             rule = "its tokenizer has neither a BOS nor an EOS token"
@@ -140,6 +144,13 @@ class LanguageModel(Model):
         loss = next_token_loss(network, rows)
         worse = next_token_loss(network, shuffled) - loss
         return [Check("heldout_loss", loss, at_most=highest), Check("shuffled_loss_margin", worse, at_least=margin)]
+
+
+@lru_cache(maxsize=1)
+def _tokenizer_in(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def next_token_loss(network: Any, rows: Tensor) -> float:

@@ -48,6 +48,7 @@ class SequenceCopy(TrainedModel):
     # After the last block, as for modular addition: the letter at hand, its position and the letter to be
     # copied are all in this stream, and the answer is read from it linearly.
     default_hook = "blocks.1.hook_resid_post"
+    predicts_next = True  # from the separator on, which is where the corpus reads
 
     def build(self, settings: SequenceCopySettings, seed: int) -> HookedTransformer:
         n = settings.letters

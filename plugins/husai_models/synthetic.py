@@ -160,8 +160,9 @@ class Synthetic(Model):
         return {"features": _read(folder).truth(corpus.tokens[rows, 0]).unsqueeze(1)}
 
     def tables(self, settings: SyntheticSettings, seed: int, folder: Path) -> Mapping[str, Tensor]:
-        """The true directions (features, width)."""
-        return {"features": _read(folder).features}
+        """The true directions (features, width), and what is added to every row (width)."""
+        drawn = _read(folder)
+        return {"features": drawn.features, "bias": drawn.bias}
 
 
 def _read(folder: Path) -> Drawn:

@@ -13,13 +13,17 @@ from pathlib import Path
 from husai_core import Skipped, TextSet, TextSource, UsageError, hookimpl
 from husai_core.errors import did_you_mean
 
+TABLE = "probing_datasets_MASTER.csv.zst"
 FILE = re.compile(r"(\d+_.+)\.csv\.zst")
 INSTALL = "pip install --no-deps sae-probes==0.4.2 && pip install zstandard"  # its requirements hold back pandas
 
 
 class SaeProbes(TextSource):
     name = "sae_probes"
-    summary = "Labelled prompts of many kinds, as the probing tasks of SAEBench use them; a part is `56_wikidatasex`."
+    summary = (
+        "Labelled prompts of many kinds, as the probing tasks of SAEBench use them; a part is `92_glue_sst2`, `binary` "
+        "all 113 of two classes, `*` all 155"
+    )
     licence = "the code MIT, the texts under the licences of their many sources"
     requires = ("zstandard",)
     install = INSTALL
@@ -27,30 +31,51 @@ class SaeProbes(TextSource):
     def parts(self) -> Sequence[str]:
         return sorted(_files(), key=lambda name: int(name.partition("_")[0]))
 
+    def members(self, part: str) -> Sequence[str]:
+        """Beside `*`, `binary`: what the package's own table calls binary classification."""
+        return _binary() if part == "binary" and _files() else super().members(part)
+
     def read(self, part: str, folder: Path) -> TextSet:
         """The rows in the order of the file, repeated ones included; classes in the order of their names."""
-        import zstandard
-
         files = _files()
         if not files:
             raise Skipped("texts sae_probes", "the package 'sae-probes' is not installed", INSTALL)
         if part not in files:
             raise UsageError(f"texts sae_probes:{part}", "no such part", did_you_mean(part, files))
-        with files[part].open("rb") as handle:
-            raw = zstandard.ZstdDecompressor().stream_reader(handle).read()
-        rows = list(csv.DictReader(io.StringIO(raw.decode("utf-8"), newline="")))
+        rows = _rows(files[part])
         classes = sorted({row["target"] for row in rows})
         labels = tuple(classes.index(row["target"]) for row in rows)
         return TextSet(f"sae_probes:{part}", tuple(row["prompt"] for row in rows), labels, tuple(classes))
 
 
+def _rows(path: Path) -> list[dict[str, str]]:
+    import zstandard
+
+    with path.open("rb") as handle:
+        raw = zstandard.ZstdDecompressor().stream_reader(handle).read()
+    return list(csv.DictReader(io.StringIO(raw.decode("utf-8"), newline="")))
+
+
+@cache
+def _folder() -> Path | None:
+    spec = find_spec("sae_probes")
+    return (
+        Path(next(iter(spec.submodule_search_locations))) / "data" if spec and spec.submodule_search_locations else None
+    )
+
+
 @cache
 def _files() -> Mapping[str, Path]:
-    spec = find_spec("sae_probes")
-    if spec is None or not spec.submodule_search_locations:
-        return {}
-    root = Path(next(iter(spec.submodule_search_locations))) / "data" / "cleaned_data"
-    return {match[1]: path for path in root.glob("*.csv.zst") if (match := FILE.fullmatch(path.name))}
+    folder = _folder()
+    found = folder.glob("cleaned_data/*.csv.zst") if folder else ()
+    return {match[1]: path for path in found if (match := FILE.fullmatch(path.name))}
+
+
+@cache
+def _binary() -> Sequence[str]:
+    folder = _folder()
+    rows = _rows(folder / TABLE) if folder else []
+    return [Path(row["Dataset save name"]).stem for row in rows if row["Data type"] == "Binary Classification"]
 
 
 @hookimpl

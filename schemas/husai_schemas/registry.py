@@ -12,7 +12,18 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-NAMES = ("study", "evidence", "subject", "site", "selection", "provenance", "manifest", "policy", "decision")
+NAMES = (
+    "study",
+    "evidence",
+    "transcript",
+    "subject",
+    "site",
+    "selection",
+    "provenance",
+    "manifest",
+    "policy",
+    "decision",
+)
 VERSION = 1
 MOST_PROBLEMS = 100
 

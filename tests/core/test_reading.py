@@ -113,6 +113,7 @@ class Reading(Benchmark):
             values.append(task.remember(f"part {number}", lambda: self.part(number)))
             if task.settings.fail and number == 0 and not Path("done").exists():
                 raise RuntimeError("killed")
+        assert task.model.decode([[3, 4], []]) == ["w3 w4", ""]
         assert task.model.network().embed.shape[1] == read.rows_in.shape[1] == 8
         for name, coders in task.conditions.items():
             parts = [Observation((c.seed,), v, f"document {n}") for c in coders for n, v in enumerate(values)]

@@ -24,8 +24,7 @@ def measured(metric: str, condition: str = "s.a", **setting: Any) -> Any:
 
 
 def found(*measurements: Any) -> Any:
-    evidence: Any = SimpleNamespace(measurements=measurements)
-    along, alone = families(evidence)
+    along, alone = families(measurements)
     return [(f.metrics, f.axis, f.numeric, f.values, list(f.panels)) for f in along], alone
 
 
@@ -65,8 +64,7 @@ SETTINGS = st.dictionaries(
 @given(st.lists(st.tuples(st.sampled_from(["x", "y"]), SETTINGS), max_size=20))
 def test_every_measurement_is_in_one_place(given_: list[tuple[str, dict[str, Any]]]) -> None:
     measurements = [measured(metric, **setting) for metric, setting in given_]
-    evidence: Any = SimpleNamespace(measurements=measurements)
-    along, alone = families(evidence)
+    along, alone = families(measurements)
     seen = [*alone, *(m for family in along for panel in family.panels.values() for m in panel)]
     assert sorted(map(id, seen)) == sorted(map(id, measurements))
     for family in along:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import husai_schemas
 from husai_core import strict_json
 from husai_core.bundle import Snapshot
 from husai_core.evidence import Evidence
@@ -973,6 +974,35 @@ def test_the_report_shows_every_metric_minus_that_of_the_random_model(draft: Any
     for metric in ("explained_variance", "dead_fraction", "l0", "pwmcc"):
         assert re.search(rf"\| {metric} \|  \| {TOPK} \| \w+ \| -?[0-9.]+ \(-?[0-9.]+ to -?[0-9.]+\) \|", text), metric
     assert "random_model: measured on activations of another network" in text
+
+
+def test_errors_in_units_of_two_models_activations_are_not_compared(draft: Any, decide: Any) -> None:
+    _another_model(draft)
+    for measured in draft.reconstruction["measurements"]:
+        if measured["metric"]["name"] == "l0":
+            measured["metric"] = copy.deepcopy(husai_schemas.metric_cards()["mse"]["1"])
+    for made in draft.reconstruction["metrics"]:
+        made["name"] = made["name"].replace("l0", "mse")
+    rule = """[[rule]]
+id = "scale"
+question = "Is its error smaller?"
+reason = "It must be."
+kind = "superiority"
+benchmark = "reconstruction"
+metric = "mse"
+over = { control = "CONTROL" }
+margin = 0.0
+"""
+    draft.policy = draft.policy[: draft.policy.index("[[rule]]")] + rule
+    found = {}
+    for name in ("random_model", "untrained"):
+        policy = draft.policy.replace("CONTROL", name)
+        draft.policy, kept = policy, draft.policy
+        (found[name],) = (row for row in decide(draft.files(), policy).rows if row.rule == "scale")
+        draft.policy = kept
+    assert (found["random_model"].status, found["random_model"].code) == ("inconclusive", "CMP-SCALE")
+    assert "whose activations 'mse' is measured in: the site's and another model's" in found["random_model"].says
+    assert found["untrained"].code != "CMP-SCALE"
 
 
 def test_a_control_that_is_one_for_all_seeds_is_compared_and_not_judged_alone(draft: Any, decide: Any) -> None:

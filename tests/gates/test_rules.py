@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from husai_gates.views import make_views
+
 HEAD = """
 schema = "husai:policy/v1"
 name = "boundary"
@@ -188,6 +190,22 @@ def test_parts_of_a_seed_are_no_replicates_of_it(draft: Any, decide: Any) -> Non
     split = decide(draft.files(), HEAD + THRESHOLD + "at_least = 0.5").rows[0].cells[0].interval
     assert split.n == whole.n == 5
     assert (split.low, split.high) == pytest.approx((whole.low, whole.high))
+
+
+def test_the_report_says_what_other_parts_might_have_given(draft: Any) -> None:
+    """Only where there are parts; and an interval over seeds and parts is about more, so it is wider."""
+    assert "seeds and parts" not in make_views(draft.content())["report.md"].decode()
+    name = SPLIT_CONDITIONS[0]
+    found = draft.measurement("explained_variance", name)
+    found["observations"] = [
+        {**o, "value": o["value"] + (part - 4.5) / 100, "part": f"document {part}"}
+        for o in found["observations"]
+        for part in range(10)
+    ]
+    text = make_views(draft.content())["report.md"].decode()
+    (line,) = (row for row in text.splitlines() if row.startswith(f"| explained_variance |  | {name} |"))
+    over_seeds, over_both = (tuple(map(float, cell.split(" to "))) for cell in line.split(" | ")[4:6])
+    assert over_both[0] < over_seeds[0] < over_seeds[1] < over_both[1]
 
 
 def test_two_sides_measured_on_other_parts_are_not_compared(draft: Any, decide: Any) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,18 @@ def test_the_contracts_of_the_docs_are_contracts() -> None:
         names: dict[str, object] = {}
         exec(code, names)
         assert callable(names["test_contract"])
+
+
+def test_the_settings_of_benchmarks_in_the_docs_are_settings() -> None:
+    from husai_core.plugins import PluginTable
+    from husai_core.settings import parse_settings
+
+    table = PluginTable()
+    for page in (ROOT / "docs").glob("*.md"):
+        for block in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL):
+            for chosen in tomllib.loads(block).get("benchmark", ()):
+                benchmark = table.get("benchmarks", chosen["name"], page.name).item
+                parse_settings(benchmark.Settings, chosen.get("settings", {}), page.name)
 
 
 def test_the_readme_lists_every_exit_code_of_a_verdict() -> None:

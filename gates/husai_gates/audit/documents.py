@@ -15,6 +15,7 @@ from husai_gates.finding import Finding
 
 # Anchored here, in code: in a schema, Python's `$` also stands before a final line break.
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,119}")
+_TEXT_SET = re.compile(r"\$\.texts\[\d+\]")  # named `source:part`, which may be a path; its schema holds it
 _MOST_PROBLEMS = 5
 
 
@@ -74,6 +75,7 @@ def _check_identifiers(path: str, value: Any, place: str) -> Iterator[Finding]:
     elif isinstance(value, dict):
         for key, item in value.items():
             is_identifier = key in ("name", "condition", "of") and isinstance(item, str)
-            if is_identifier and not _IDENTIFIER.fullmatch(item) and not place.endswith(("settings", "policy")):
+            free = place.endswith(("settings", "policy")) or _TEXT_SET.fullmatch(place)
+            if is_identifier and not _IDENTIFIER.fullmatch(item) and not free:
                 yield Finding("EV-IDENT", path, f"{place}.{key}", f"{item!r} is not a plain identifier")
             yield from _check_identifiers(path, item, f"{place}.{key}")

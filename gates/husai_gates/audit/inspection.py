@@ -28,6 +28,7 @@ from husai_gates.audit.selections import check_selections
 from husai_gates.audit.stated import check_stated
 from husai_gates.audit.subjects import check_conditions, check_sites, check_subjects
 from husai_gates.audit.times import check_times
+from husai_gates.audit.transcripts import check_transcripts
 from husai_gates.audit.weights import check_shared_values, check_shared_weights
 from husai_gates.condition import conditions_of
 from husai_gates.finding import Finding, believable
@@ -119,6 +120,7 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
         yield partial(check_makers, path, parts.documents[path])
         yield partial(check_measurements, path, evidence, parts.subjects)
         yield partial(check_stated, path, evidence)
+    yield partial(check_transcripts, parts.files, parts.documents)
     yield partial(check_repeated_measurements, parts.evidence)
     yield partial(check_cards, parts.evidence)
     yield partial(check_chance, parts.evidence, conditions)

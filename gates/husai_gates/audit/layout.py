@@ -17,6 +17,7 @@ _KINDS = {
     "subject": rf"subjects/{_NAME}\.json",
     "site": rf"sites/{_NAME}\.json",
     "evidence": rf"evidence/{_NAME}\.json",
+    "transcript": rf"transcripts/{_NAME}\.json",
     "selection": rf"selections/{_NAME}\.json",
     "study": r"study\.toml",
     "policy": rf"policy/{_NAME}\.toml",

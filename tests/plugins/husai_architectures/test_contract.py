@@ -15,8 +15,9 @@ OURS = [p.name for p in PluginTable().of_kind("architectures") if p.distribution
 RUNS: dict[str, dict[str, Any]] = {
     "topk": {"settings": [{"k": 4}, {"k": 4, "apply_b_dec_to_input": False}, {"k": 1, "aux_coefficient": 0.0}]},
     "route": {"dims": Dims(32, 48, 16)},
-    "topk_transcoder": {"dims": Dims(16, 48, 12)},
-    "skip_transcoder": {"dims": Dims(16, 48, 12)},
+    "topk_transcoder": {"dims": Dims(16, 48, 12), "settings": [{"k": 4}, {"k": 4, "beside_output": True}]},
+    "skip_transcoder": {"dims": Dims(16, 48, 12), "settings": [{"k": 4}, {"k": 4, "beside_output": True}]},
+    "topk_of_output": {"dims": Dims(20, 48, 8)},
     "hierarchical_topk": {"settings": [{"k": 4}, {"k": 4, "budgets": [1, 4], "inference_k": 2}]},
     "jumprelu": {"settings": [{}, {"sparsity": "step"}]},
     "sae_lens": {

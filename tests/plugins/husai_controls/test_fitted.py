@@ -83,6 +83,34 @@ def test_a_narrow_identity_keeps_the_coordinates_that_vary_most(coder_of, activa
     assert explained(made, activations) == pytest.approx(share, abs=1e-5)
 
 
+def of_sae_lens(family, mean, **settings) -> Coder:
+    pytest.importorskip("sae_lens")
+    from husai_core import Dims
+    from husai_core.plugins import PluginTable
+
+    architecture = PluginTable().get("architectures", "sae_lens", "a test").item
+    chosen, dims = architecture.Settings(family=family, **settings), Dims(WIDTH, 2 * WIDTH + 5, WIDTH)
+    start = architecture.initialise(dims, chosen, torch.Generator().manual_seed(1), mean)
+    return Coder(architecture, chosen, dims, 1, start, start)
+
+
+@pytest.mark.peers
+@BASES
+@pytest.mark.parametrize(
+    ("family", "settings"), [("standard", {}), ("topk", {"k": WIDTH}), ("jumprelu", {}), ("gated", {})]
+)
+def test_families_of_sae_lens_take_a_fixed_basis_too(control, family, settings, activations):
+    made = fitted(control, of_sae_lens(family, activations.mean(0), **settings), activations)
+    assert explained(made, activations) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.peers
+@BASES
+def test_a_threshold_that_only_training_finds_is_refused(control, activations):
+    with pytest.raises(EvaluationError, match="leave this control out"):
+        fitted(control, of_sae_lens("batchtopk", activations.mean(0), k=4), activations)
+
+
 @BASES
 def test_every_seed_has_the_same_one(control, coder_of, activations):
     one, other = (fitted(control, coder_of(seed, dims=(WIDTH, 30, WIDTH)), activations) for seed in (1, 2))

@@ -55,7 +55,7 @@ def test_rows_are_sums_of_unit_directions_and_labels_say_of_which(drawn):
     network, corpus, folder = drawn(PLAIN)
     features = model.tables(PLAIN, 0, folder)["features"]
     assert torch.allclose(features.norm(dim=1), torch.ones(12))
-    assert float(network.bias.norm()) == pytest.approx(0.5)
+    assert float(model.tables(PLAIN, 0, folder)["bias"].norm()) == pytest.approx(0.5)
     assert (len(corpus.train), len(corpus.test)) == (16000, 4000)
     some = corpus.test[[3, 0, 2500]]
     truth = model.labels(PLAIN, 0, folder, corpus, some)["features"]

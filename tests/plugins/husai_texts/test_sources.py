@@ -90,3 +90,15 @@ def test_the_packaged_sets_are_as_published() -> None:
     assert found.classes == ("0", "1")
     with pytest.raises(UsageError, match="did you mean '5_hist_fig_ismale'"):
         source.read("5_hist_fig_ismal", Path())
+
+
+def test_the_binary_sets_are_those_of_the_package_itself() -> None:
+    pytest.importorskip("zstandard")
+    if find_spec("sae_probes") is None:
+        pytest.skip("needs the package sae-probes")
+    source = sae_probes.husai_texts()[0]
+    binary = source.members("binary")
+    assert len(binary) == 113
+    assert set(binary) < set(source.members("*"))
+    assert {"92_glue_sst2", "161_agnews_0"} <= set(binary)
+    assert "97_news_class" not in binary

@@ -1,0 +1,1 @@
+"""Providers: language models that answer a prompt, wherever they run."""
