@@ -78,6 +78,7 @@ def draw_drops(evidence: Evidence, roles: Mapping[str, str], confidence: float) 
                     error_kw={"elinewidth": 1, "capsize": 2},
                     label=condition if place == 0 else None,
                 )
+        axis.grid(axis="y", visible=False)
         axis.axvline(0, color="#4a4a4a", linewidth=0.8)
         axis.set_title(metric, fontsize=9)
         over = "seeds and documents" if _in_documents(by_shift) else "seeds"
