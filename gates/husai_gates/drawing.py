@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import math
-from typing import Any
-
+from husai_gates.canvas import CHANCE, MARKERS, PALETTE, canvas, png, powers, reach, reaches, ticks_at, words
 from husai_gates.frontier import Frontier, Place
 from husai_gates.scaling import Scaling
-from husai_gates.summary import Summary
 
-PALETTE = ("#0b6e4f", "#2f5d9b", "#b2452d", "#7a4fa3", "#b07d2b", "#4a4a4a", "#1b8a9a", "#a03070")
-MARKERS = "osD^vP*X"
 DODGE = 0.05  # octaves between the series of one width, so that no interval hides another
 
 _REMARKS = {"front": "", "dominated": " (dominated)", "not resolved": " (not resolved)"}
@@ -19,7 +13,8 @@ _REMARKS = {"front": "", "dominated": " (dominated)", "not resolved": " (not res
 
 def draw_frontier(frontier: Frontier, confidence: float) -> bytes:
     """Cost against quality with both intervals; the front is a line, and what is off it is hollow."""
-    figure, axis = figure_of(8.6, 4.6)
+    figure, axes = canvas(8.6, 4.6)
+    axis = axes[0, 0]
     architectures = sorted({_architecture(point.place) for point in frontier.points})
     key = []
     for number, point in enumerate(frontier.points, 1):
@@ -28,8 +23,8 @@ def draw_frontier(frontier: Frontier, confidence: float) -> bytes:
         drawn = axis.errorbar(
             [place.cost.mean],
             [place.quality.mean],
-            xerr=_reach(place.cost),
-            yerr=_reach(place.quality),
+            xerr=reach(place.cost),
+            yerr=reach(place.quality),
             fmt=MARKERS[family % len(MARKERS)],
             color=colour,
             markerfacecolor=colour if point.standing == "front" else "white",
@@ -51,82 +46,40 @@ def draw_frontier(frontier: Frontier, confidence: float) -> bytes:
     figure.legend(handles=key, loc="outside right upper", fontsize=7, frameon=False)
     costs = [p.place.cost.mean for p in frontier.points]
     if min(costs) > 0 and max(costs) > 8 * min(costs):
-        powers = [2.0**n for n in range(math.floor(math.log2(min(costs))), math.ceil(math.log2(max(costs))) + 1)]
-        _ticks_at(axis, powers)
+        ticks_at(axis, powers(min(costs), max(costs)))
     axis.margins(x=0.08, y=0.1)
-    axis.set_xlabel(_words(front[0].cost), fontsize=8)
-    axis.set_ylabel(_words(front[0].quality), fontsize=8)
+    axis.set_xlabel(words(front[0].cost), fontsize=8)
+    axis.set_ylabel(words(front[0].quality), fontsize=8)
     axis.set_title(f"Frontier at {frontier.site}: mean and {confidence:.0%} interval over seeds", fontsize=10)
-    return png_of(figure)
+    return png(figure)
 
 
 def draw_scaling(metric: str, scalings: list[Scaling], confidence: float) -> bytes:
     """A metric against width: a panel per site and kin, a line per number of tokens."""
-    figure, axes = figure_of(4.2 * len(scalings) + 0.6, 3.9, columns=len(scalings))
+    figure, axes = canvas(4.2 * len(scalings) + 0.6, 3.9, columns=len(scalings), sharey=True)
     tokens = sorted({rows for scaling in scalings for rows in scaling.series})
     several = len({scaling.kin for scaling in scalings}) > 1
-    for axis, scaling in zip(axes if len(scalings) > 1 else [axes], scalings, strict=True):
+    for axis, scaling in zip(axes.flat, scalings, strict=True):
         for rows, sizes in scaling.series.items():
             colour = _shade(tokens.index(rows), len(tokens))
             beside = 2 ** (DODGE * (tokens.index(rows) - (len(tokens) - 1) / 2))
             x = [size.d_sae * beside for size in sizes]
             y = [size.value.mean for size in sizes]
-            reach = [_reach(size.value) or [[0.0], [0.0]] for size in sizes]
-            error = [[r[0][0] for r in reach], [r[1][0] for r in reach]]
+            error = reaches([size.value for size in sizes])
             axis.errorbar(x, y, yerr=error, fmt="o-", color=colour, markersize=4, capsize=2.5, label=f"{rows:,} rows")
         chances = sorted({(s.d_sae, s.value.chance) for s in scaling.sizes if s.value.chance is not None})
         if chances:
-            axis.plot(*zip(*chances, strict=True), ":", color="#c0392b", label="chance")
-        _ticks_at(axis, sorted({size.d_sae for size in scaling.sizes}))
+            axis.plot(*zip(*chances, strict=True), ":", color=CHANCE, label="chance")
+        ticks_at(axis, sorted({size.d_sae for size in scaling.sizes}))
         axis.set_xlabel("d_sae", fontsize=8)
         axis.set_title(f"{scaling.site}: {scaling.kin}" if several else scaling.site, fontsize=9)
-    first = axes[0] if len(scalings) > 1 else axes
-    first.set_ylabel(_words(scalings[0].sizes[0].value), fontsize=8)
+    first = axes[0, 0]
+    first.set_ylabel(words(scalings[0].sizes[0].value), fontsize=8)
     first.legend(fontsize=7, frameon=False)
     figure.suptitle(
         f"{metric} by width and length of training: mean and {confidence:.0%} interval over seeds", fontsize=10
     )
-    return png_of(figure)
-
-
-def figure_of(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
-    """A figure with panels side by side, and these; the panel itself where it is one."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(1, columns, sharey=True)
-    for axis in axes if columns > 1 else [axes]:
-        axis.tick_params(labelsize=7)
-        axis.grid(alpha=0.25)
-        for side in ("top", "right"):
-            axis.spines[side].set_visible(False)
-    return figure, axes
-
-
-def png_of(figure: Any) -> bytes:
-    """The file, the same for the same figure."""
-    raw = io.BytesIO()
-    figure.savefig(raw, format="png", dpi=110, metadata={"Software": None})
-    return raw.getvalue()
-
-
-def _ticks_at(axis: Any, values: list[float]) -> None:
-    """A logarithmic axis with these ticks and no others."""
-    axis.set_xscale("log", base=2)
-    axis.set_xticks(values, [f"{value:g}" for value in values])
-    axis.minorticks_off()
-
-
-def _reach(value: Summary) -> list[list[float]] | None:
-    """How far the interval reaches down and up from the mean."""
-    return value.bounds and [[value.mean - value.bounds[0]], [value.bounds[1] - value.mean]]
-
-
-def _words(value: Summary) -> str:
-    better = "" if value.card.direction == "neither" else f"; better: {value.card.direction}"
-    return f"{value.card.name} ({value.card.unit}{better})"
+    return png(figure)
 
 
 def _architecture(place: Place) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from husai_core.evidence import Evidence, RecordedMeasurement
+from husai_gates.canvas import PALETTE, canvas, png
 from husai_gates.crossed import crossed_interval
-from husai_gates.drawing import PALETTE, figure_of, png_of
 from husai_gates.interval import Interval, TooFewUnits, interval, mean
 
 GREYS = ("#c4c4c4", "#8f8f8f", "#dcdcdc", "#6b6b6b", "#a9a9a9")  # of controls
@@ -53,14 +53,14 @@ def draw_drops(evidence: Evidence, roles: Mapping[str, str], confidence: float) 
     conditions.sort(key=lambda condition: roles.get(condition) == "control")
     shifts = list(dict.fromkeys(shift for by_shift in drops.values() for shift in by_shift))
     height = 1.4 + 0.22 * len(shifts) * (len(conditions) + 1)
-    figure, axes = figure_of(3.6 * len(drops) + 1.8, height, columns=len(drops))
+    figure, axes = canvas(3.6 * len(drops) + 1.8, height, columns=len(drops), sharey=True)
     size = 0.8 / len(conditions)
     colours = {
         condition: (GREYS if of_controls else PALETTE)[number % (len(GREYS) if of_controls else len(PALETTE))]
         for of_controls in (True, False)
         for number, condition in enumerate(c for c in conditions if (roles.get(c) == "control") is of_controls)
     }
-    for axis, (metric, by_shift) in zip(axes if len(drops) > 1 else [axes], sorted(drops.items()), strict=True):
+    for axis, (metric, by_shift) in zip(axes.flat, sorted(drops.items()), strict=True):
         for number, condition in enumerate(conditions):
             for place, shift in enumerate(shifts):
                 measurement = by_shift.get(shift, {}).get(condition)
@@ -78,13 +78,14 @@ def draw_drops(evidence: Evidence, roles: Mapping[str, str], confidence: float) 
                     error_kw={"elinewidth": 1, "capsize": 2},
                     label=condition if place == 0 else None,
                 )
+        axis.grid(axis="y", visible=False)
         axis.axvline(0, color="#4a4a4a", linewidth=0.8)
         axis.set_title(metric, fontsize=9)
         over = "seeds and documents" if _in_documents(by_shift) else "seeds"
         axis.set_xlabel(f"drop from home; interval over {over}", fontsize=7)
         axis.set_yticks(range(len(shifts)), shifts, fontsize=7)
         axis.set_ylim(len(shifts) - 0.5, -0.5)
-    handles, labels = (axes[0] if len(drops) > 1 else axes).get_legend_handles_labels()
+    handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", fontsize=7, frameon=False, ncols=2)
     figure.suptitle(f"What a shift costs at {evidence.site}: mean and {confidence:.0%} interval", fontsize=10)
-    return png_of(figure)
+    return png(figure)

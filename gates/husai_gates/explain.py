@@ -69,11 +69,17 @@ def _row(row: Row) -> list[str]:
         f"  needs     {safe(row.asks)}",
         f"  seen      {safe(row.says)}",
         f"  means     {_STATUS[row.status]}",
-        f"  changes   {_WOULD_CHANGE.get(row.code, 'Evidence that passes the audit.')}",
+        f"  changes   {_would_change(row)}",
     ]
     if row.next_step:
         lines.append(f"  next      {safe(row.next_step)}")
     return lines + [line for cell in row.cells for line in _cell(cell)]
+
+
+def _would_change(row: Row) -> str:
+    if (row.kind, row.code) == ("qualified", "RULE-FAILED"):
+        return "Another instrument, or more seeds: with few of them the noise is taken to be large."
+    return _WOULD_CHANGE.get(row.code, "Evidence that passes the audit.")
 
 
 def _cell(cell: Cell) -> list[str]:

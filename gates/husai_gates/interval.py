@@ -47,10 +47,30 @@ def interval(values: Mapping[Unit, float], confidence: float) -> Interval:
     return pairwise_interval(values, confidence)
 
 
+def replicates(values: Mapping[Unit, float]) -> list[float]:
+    """One value per seed, of which the interval is made: those observed, or the pseudo-values of the jackknife."""
+    if all(len(unit) == 1 for unit in values):
+        return [values[unit] for unit in sorted(values)]
+    return _pseudo_values(values)
+
+
+def variance(values: Sequence[float]) -> float:
+    """Over independent seeds, with n - 1."""
+    if len(values) < 2:
+        raise TooFewUnits(len(values), 2)
+    centre = mean(values)
+    return math.fsum((v - centre) ** 2 for v in values) / (len(values) - 1)
+
+
 def is_flat(values: Collection[float], raw: Iterable[float]) -> bool:
     """Whether no value differs from another by more than rounding, measured against the raw ones."""
     spread = max(values) - min(values)
     return spread <= ROUNDING * max(map(abs, (*raw, *values)))
+
+
+def is_nothing(values: Collection[float], raw: Iterable[float]) -> bool:
+    """Whether no value differs from zero by more than rounding, measured against the raw ones."""
+    return max(map(abs, values)) <= ROUNDING * max(map(abs, raw))
 
 
 def mean(values: Sequence[float]) -> float:
@@ -70,6 +90,11 @@ def pairwise_interval(values: Mapping[Unit, float], confidence: float) -> Interv
 
     Ten pairs of five seeds are five units, not ten: every seed sits in four of the pairs.
     """
+    pseudo = _pseudo_values(values)
+    return _around(mean(list(values.values())), pseudo, confidence, "jackknife over seeds, t")
+
+
+def _pseudo_values(values: Mapping[Unit, float]) -> list[float]:
     seeds = seeds_of(values)
     n = len(seeds)
     if n < 3:
@@ -77,13 +102,10 @@ def pairwise_interval(values: Mapping[Unit, float], confidence: float) -> Interv
     if set(values) != set(itertools.combinations(seeds, 2)):
         raise ValueError("a pairwise interval needs every pair of its seeds exactly once, smaller seed first")
     whole = mean(list(values.values()))
-    pseudo = [n * whole - (n - 1) * mean([v for unit, v in values.items() if seed not in unit]) for seed in seeds]
-    return _around(whole, pseudo, confidence, "jackknife over seeds, t")
+    return [n * whole - (n - 1) * mean([v for unit, v in values.items() if seed not in unit]) for seed in seeds]
 
 
 def _around(estimate: float, units: Sequence[float], confidence: float, method: str) -> Interval:
     n = len(units)
-    centre = mean(units)
-    variance = math.fsum((u - centre) ** 2 for u in units) / (n - 1)
-    half = student_t.quantile((1 + confidence) / 2, n - 1) * math.sqrt(variance / n)
+    half = student_t.quantile((1 + confidence) / 2, n - 1) * math.sqrt(variance(units) / n)
     return Interval(estimate, estimate - half, estimate + half, n, method, confidence)

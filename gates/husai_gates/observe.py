@@ -10,7 +10,7 @@ from husai_gates.audit import AuditReport
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.comparable import require_comparable
 from husai_gates.condition import Condition
-from husai_gates.interval import Interval, TooFewUnits, Unit, interval, is_flat, seeds_of
+from husai_gates.interval import Interval, TooFewUnits, Unit, interval, is_flat, is_nothing, seeds_of
 from husai_gates.policy import Rule
 from husai_gates.select import Located, locate
 
@@ -26,6 +26,11 @@ class Observed:
     def flat(self) -> bool:
         """Whether no unit differs from another by more than rounding, measured against the raw values."""
         return is_flat(self.values.values(), (o.value for o in self.located.measurement.observations))
+
+    @property
+    def nothing(self) -> bool:
+        """Whether all are differences of the same number, but for rounding."""
+        return is_nothing(self.values.values(), (o.value for o in self.located.measurement.observations))
 
     @property
     def card(self) -> MetricCard:
@@ -70,8 +75,8 @@ def require_seeds(condition: Condition, values: Mapping[Unit, float], report: Au
         raise CannotJudge("inconclusive", "EV-SEEDS-MISSING", says, "run the benchmark on every planned seed")
 
 
-def difference(rule: Rule, target: Condition, against: Condition, report: AuditReport) -> Observed:
-    """Paired differences, target minus comparator, positive where the target is better."""
+def pair(rule: Rule, target: Condition, against: Condition, report: AuditReport) -> tuple[Observed, Observed]:
+    """Target and comparator on the same units and parts, measured in the same way."""
     one = _observe(rule, target, report)
     try:
         other = _observe(rule, against, report)
@@ -87,6 +92,16 @@ def difference(rule: Rule, target: Condition, against: Condition, report: AuditR
     if odd_parts := one.located.measurement.parts() ^ other.located.measurement.parts():
         says = f"only one of '{target.name}' and '{against.name}' was measured on '{min(odd_parts)}'"
         raise CannotJudge("inconclusive", "CMP-UNITS", says, "measure both sides on the same parts")
+    return one, other
+
+
+def difference(rule: Rule, target: Condition, against: Condition, report: AuditReport) -> Observed:
+    """Paired differences, target minus comparator, positive where the target is better."""
+    return gain(*pair(rule, target, against, report))
+
+
+def gain(one: Observed, other: Observed) -> Observed:
+    """The differences of two sides that were paired, positive where the first is better."""
     sign = -1 if one.card.direction == "lower" else 1
     return Observed(one.located, {unit: sign * (v - other.values[unit]) for unit, v in one.values.items()})
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from husai_core.evidence import Evidence, RecordedMeasurement
-from husai_gates.audit import audit_unsealed
+from husai_gates.audit import AuditReport, audit_unsealed
 from husai_gates.audit.layout import stem
+from husai_gates.audit.setting import setting_words
+from husai_gates.canvas import canvas, png
 from husai_gates.drawing import draw_frontier, draw_scaling
-from husai_gates.drops import draw_drops
+from husai_gates.drops import METRIC, draw_drops
+from husai_gates.families import families
+from husai_gates.family_drawing import draw_family
 from husai_gates.frontier import frontiers
 from husai_gates.interval import TooFewUnits, interval, mean
+from husai_gates.pair_drawing import draw_pairs
 from husai_gates.scaling import Scaling, scalings
 
 COLOURS = {"candidate": "#0b6e4f", "baseline": "#2f5d9b", "explored": "#b07d2b", "control": "#8a8a8a"}
@@ -22,21 +26,15 @@ MOST_PANELS = 90
 
 
 def make_plots(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """A picture of every completed benchmark, of drops, and of each frontier and scaling that the study asks for.
+    """Pictures of every completed benchmark, of drops, and of each frontier and scaling that the study asks for.
 
-    The same evidence gives the same picture. A benchmark with more panels than anyone would look at has none of its
-    own; its numbers are in the report.
+    The same evidence gives the same picture.
     """
     report = audit_unsealed(files)
     roles = {subject.condition: subject.role for subject in report.subjects.values()}
-    pictures = {
-        f"plots/{stem(path)}.png": _figure(evidence, roles)
-        for path, evidence in report.evidence.items()
-        if 0 < len(_panels(evidence)) <= MOST_PANELS
-    }
+    pictures: dict[str, bytes] = {}
     for path, evidence in report.evidence.items():
-        if drawn := draw_drops(evidence, roles, CONFIDENCE):
-            pictures[f"plots/drops.{stem(path)}.png"] = drawn
+        pictures |= _of_evidence(stem(path), evidence, report, roles)
     for frontier in frontiers(report, CONFIDENCE):
         if frontier.points:
             path = f"plots/frontier.{frontier.site}.{frontier.cost}.{frontier.quality}.png"
@@ -49,39 +47,46 @@ def make_plots(files: Mapping[str, bytes]) -> dict[str, bytes]:
     }
 
 
-def _figure(evidence: Evidence, roles: Mapping[str, str]) -> bytes:
-    # Not pyplot: no window system is asked for and no figure is kept alive behind our back.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def _of_evidence(
+    name: str, evidence: Evidence, report: AuditReport, roles: Mapping[str, str]
+) -> Iterator[tuple[str, bytes]]:
+    """What stands alone, in one picture; drops, each family and each matrix of pairs in pictures of their own.
 
-    panels = _panels(evidence)
+    What stands alone with more panels than anyone would look at is not drawn; its numbers are in the report.
+    """
+    title = f"{evidence.benchmark.name} at {evidence.site}"
+    if drawn := draw_drops(evidence, roles, CONFIDENCE):
+        yield f"plots/drops.{name}.png", drawn
+    along, alone = families([m for m in evidence.measurements if m.card.name != METRIC or not drawn])
+    if 0 < len({(m.card.name, setting_words(m.setting)) for m in alone}) <= MOST_PANELS:
+        yield f"plots/{name}.png", _figure(title, alone, roles)
+    for family in along:
+        about = ".".join((*(family.metrics if len(family.metrics) == 1 else ()), *family.settings))
+        for number, page in enumerate(draw_family(family, title, report.conditions, CONFIDENCE), 1):
+            yield f"plots/{name}.{about}{f'.{number}' if number > 1 else ''}.png", page
+    for metric in sorted({m.card.name for m in alone}):
+        pairs = [m for m in alone if m.card.name == metric and not m.setting]
+        if pairs and all(len(unit) == 2 for m in pairs for unit in m.by_unit()):
+            yield f"plots/{name}.{metric}.pairs.png", draw_pairs(pairs, title, report.conditions)
+
+
+def _figure(title: str, measurements: Sequence[RecordedMeasurement], roles: Mapping[str, str]) -> bytes:
+    panels: dict[str, list[RecordedMeasurement]] = {}
+    for measurement in measurements:
+        panels.setdefault(f"{measurement.card.name} {setting_words(measurement.setting)}".strip(), []).append(
+            measurement
+        )
     columns = min(COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
-    conditions = sorted({m.condition for m in evidence.measurements}, key=lambda c: (_rank(roles.get(c)), c))
+    conditions = sorted({m.condition for m in measurements}, key=lambda c: (_rank(roles.get(c)), c))
     height = 0.28 * len(conditions) + 1.2
-    figure = Figure(figsize=(3.4 * columns + 2.2, height * rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
-    for axis, (title, measurements) in zip(axes.flat, sorted(panels.items()), strict=False):
-        _panel(axis, title, measurements, conditions, roles)
+    figure, axes = canvas(3.4 * columns + 2.2, height * rows, rows, columns, sharey=True)
+    for axis, (name, found) in zip(axes.flat, sorted(panels.items()), strict=False):
+        _panel(axis, name, found, conditions, roles)
     for axis in list(axes.flat)[len(panels) :]:
         axis.set_axis_off()
-    figure.suptitle(
-        f"{evidence.benchmark.name} at {evidence.site}: every unit, mean and {CONFIDENCE:.0%} interval over seeds",
-        fontsize=10,
-    )
-    raw = io.BytesIO()
-    figure.savefig(raw, format="png", dpi=110, metadata={"Software": None})
-    return raw.getvalue()
-
-
-def _panels(evidence: Evidence) -> dict[str, list[RecordedMeasurement]]:
-    """Measurements by metric and setting."""
-    found: dict[str, list[RecordedMeasurement]] = {}
-    for measurement in evidence.measurements:
-        setting = ", ".join(f"{key}={value}" for key, value in sorted(measurement.setting.items()))
-        found.setdefault(f"{measurement.card.name} {setting}".strip(), []).append(measurement)
-    return found
+    figure.suptitle(f"{title}: every unit, mean and {CONFIDENCE:.0%} interval over seeds", fontsize=10)
+    return png(figure)
 
 
 def _panel(
@@ -106,9 +111,8 @@ def _panel(
     unit = measurements[0].card.unit
     chance = any(m.chance is not None for m in measurements)
     axis.set_xlabel(f"{unit} (dotted: chance)" if chance else unit, fontsize=7)
-    axis.grid(axis="x", alpha=0.25)
-    for side in ("top", "right", "left"):
-        axis.spines[side].set_visible(False)
+    axis.grid(axis="y", visible=False)
+    axis.spines["left"].set_visible(False)
 
 
 def _interval(axis: Any, place: int, values: Mapping[tuple[int, ...], float], colour: str) -> None:

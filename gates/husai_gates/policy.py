@@ -13,7 +13,7 @@ from husai_core.evidence import Scalar
 from husai_core.strict_toml import TomlProblem, read_toml
 from husai_gates.plain_text import plain
 
-Kind = Literal["present", "threshold", "superiority", "non_inferiority", "equivalence"]
+Kind = Literal["present", "threshold", "superiority", "non_inferiority", "equivalence", "qualified"]
 
 CHANCE = "chance"
 
@@ -138,7 +138,7 @@ def _refuse_repeated_ids(rules: tuple[Rule, ...], place: str) -> None:
 
 
 def _rule(table: Mapping[str, Any], policy: Mapping[str, Any]) -> Rule:
-    against = table.get("over", table.get("to"))
+    against = table.get("over", table.get("to", table.get("bad")))
     return Rule(
         id=table["id"],
         question=plain(table["question"]),
@@ -148,7 +148,7 @@ def _rule(table: Mapping[str, Any], policy: Mapping[str, Any]) -> Rule:
         metric=table.get("metric"),
         setting=table.get("setting", {}),
         site=table.get("site"),
-        subject=Who.from_table(table.get("subject", {"role": "candidate"})),
+        subject=Who.from_table(table.get("subject", table.get("good", {"role": "candidate"}))),
         confidence=float(table.get("confidence", policy["confidence"])),
         min_units=table.get("min_units", policy["min_units"]),
         bounds=Bounds(**{key: table[key] for key in vars(Bounds()) if key in table}),

@@ -29,6 +29,7 @@ def render(report: AuditReport, decision: Decision | None) -> str:
     by_benchmark = sorted(report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[1].site, item[0]))
     for path, evidence in by_benchmark:
         lines += _benchmark(path, evidence, report, confidence)
+    lines += _controlled(report, confidence)
     pictures = [path for path in report.paths if kind_of(path) == "picture"]
     if pictures:
         lines += ["## Plots", "", *(f"![{safe(path)}]({path})" for path in pictures), ""]
@@ -52,6 +53,15 @@ def _asked_for(report: AuditReport, confidence: float) -> Iterator[str]:
 
         for series in scaling.scalings(report, confidence):
             yield from scaling.section(series, confidence)
+
+
+def _controlled(report: AuditReport, confidence: float) -> Iterator[str]:
+    """What the controls say of dictionaries and instruments; of a bundle without them there is nothing to import."""
+    if report.controls:
+        from husai_gates import contrasts
+
+        yield from contrasts.instruments(report, confidence)
+        yield from contrasts.differences(report, confidence)
 
 
 def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: float) -> Iterator[str]:

@@ -24,6 +24,10 @@ def _relation(rule: Rule) -> str:
             return f"worse than {rule.against} by less than {margin}"
         case "equivalence":
             return f"within {margin} of {rule.against}"
+        case "qualified":
+            return (
+                f"better than {rule.against} by at least {number(rule.bounds.at_least or 0.0)} times its reseed noise"
+            )
     bounds = rule.bounds
     stated = (
         ("lower bound at least", bounds.at_least),

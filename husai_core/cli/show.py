@@ -8,14 +8,18 @@ from typing import Any
 
 import click
 
-from husai_core.cli.arguments import PATH
+from husai_core.cli.arguments import PATH, WORD
 from husai_core.errors import one_line
 
 
 @click.command("show")
 @click.argument("bundle", type=PATH)
-def command(bundle: Path) -> None:
+@click.option("--against", type=WORD, help="Show every metric minus the same of the control of this name instead.")
+def command(bundle: Path, against: str | None) -> None:
     """List the subjects of BUNDLE and the mean of every measurement, with its unit and number of seeds."""
+    if against is not None:
+        _show_differences(bundle, against)
+        return
     from husai_core import bundle as bundles
     from husai_core.evidence import Evidence
     from husai_core.subject import Subject
@@ -65,3 +69,31 @@ def _show_evidence(path: str, evidence) -> None:  # type: ignore[no-untyped-def]
         seeds = len({s for o in m.observations for s in o.seeds})
         chance = "" if m.chance is None else f", chance {m.chance:.4f}"
         click.echo(f"  {m.condition:<34}{m.card.name:<22}{mean:>12.5g}  {one_line(m.card.unit)}, {seeds} seeds{chance}")
+
+
+def _show_differences(bundle: Path, control: str) -> None:
+    """Intervals are computed of evidence that can be believed, or not at all."""
+    from husai_core.errors import InvalidEvidence
+    from husai_gates.audit.setting import setting_words
+    from husai_gates.contrasts import listing
+    from husai_gates.pipeline import audit_folder
+    from husai_gates.report import CONFIDENCE
+
+    report = audit_folder(bundle)
+    if not report.intact:
+        first = report.findings[0]
+        raise InvalidEvidence(first.code, f"{first.file} {first.path}", first.rule, "run 'husai audit'")
+    found = listing(report, control, CONFIDENCE)
+    click.echo(f"dictionary minus {one_line(control)}, paired by seed, {CONFIDENCE:.0%} interval over seeds")
+    rows = [
+        (
+            c.asked.benchmark,
+            c.base.name,
+            one_line(f"{c.asked.metric} {setting_words(c.asked.setting)}".strip()),
+            str(c),
+        )
+        for c in found
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    for row in rows:
+        click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))

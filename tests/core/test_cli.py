@@ -1,6 +1,7 @@
 """The command line as its users meet it: one line per error, the documented exit code, and never a traceback."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -195,6 +196,25 @@ def test_show_lists_subjects_and_means(capsys: pytest.CaptureFixture[str]) -> No
     out = capsys.readouterr().out
     assert "candidate addition.topk: topk, d_sae 128" in out
     assert "explained_variance" in out
+
+
+def test_show_against_a_control_gives_every_difference_with_its_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["show", str(TOY), "--against", "untrained"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "95% interval over seeds" in lines[0]
+    (found,) = (line for line in lines if "addition.topk" in line and "explained_variance" in line)
+    assert re.search(r"0\.\d+ \(0\.\d+ to 0\.\d+\)$", found)
+    assert invoke(["show", str(TOY), "--against", "untrainet"]) == 64
+    assert "did you mean 'untrained'" in capsys.readouterr().err
+
+
+def test_show_gives_no_difference_of_a_bundle_that_cannot_be_believed(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = bundle / "evidence" / "consistency.addition.json"
+    path.write_text(path.read_text() + " ")
+    assert invoke(["show", str(bundle), "--against", "untrained"]) == 3
+    assert "husai audit" in capsys.readouterr().err
 
 
 def test_words_of_a_bundle_start_no_line_of_their_own(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

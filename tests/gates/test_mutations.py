@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -966,6 +967,15 @@ def test_a_control_of_another_model_is_sound_and_compared(draft: Any, decide: An
     assert (decision.verdict, decision.findings) == ("released", ())
 
 
+def test_the_report_shows_every_metric_minus_that_of_the_random_model(draft: Any) -> None:
+    _another_model(draft)
+    draft.views = True
+    text = draft.files()["report.md"].decode()
+    for metric in ("explained_variance", "dead_fraction", "l0", "pwmcc"):
+        assert re.search(rf"\| {metric} \|  \| {TOPK} \| \w+ \| -?[0-9.]+ \(-?[0-9.]+ to -?[0-9.]+\) \|", text), metric
+    assert "random_model: measured on activations of another network" in text
+
+
 def test_errors_in_units_of_two_models_activations_are_not_compared(draft: Any, decide: Any) -> None:
     _another_model(draft)
     for measured in draft.reconstruction["measurements"]:
@@ -1004,6 +1014,34 @@ def test_a_control_that_is_one_for_all_seeds_is_compared_and_not_judged_alone(dr
     assert rows["trained"].status == "pass"
     assert (rows["instrument"].status, rows["instrument"].code) == ("inconclusive", "EV-ONE-UNIT")
     assert "there is one unit and no interval" in rows["instrument"].says
+
+
+def _qualified(draft: Any, decide: Any) -> Any:
+    head = draft.policy[: draft.policy.index("[[rule]]")]
+    asked = """[[rule]]
+id = "it"
+question = "Does it separate?"
+reason = "It must."
+kind = "qualified"
+benchmark = "reconstruction"
+metric = "explained_variance"
+bad = { control = "pca" }
+at_least = 3
+"""
+    draft.policy = head + asked
+    (row,) = decide(draft.files(), draft.policy).rows
+    return row
+
+
+def test_a_control_that_is_one_for_all_seeds_adds_no_noise_to_a_qualification(draft: Any, decide: Any) -> None:
+    _fixed_basis(draft)
+    for observation in draft.measurement("explained_variance", f"{TOPK}.pca")["observations"]:
+        observation["value"] = 0.1
+    assert _qualified(draft, decide).status == "pass"
+    for observation in draft.measurement("explained_variance")["observations"]:
+        observation["value"] = 0.95
+    row = _qualified(draft, decide)
+    assert (row.status, row.code) == ("inconclusive", "EV-ZERO-WIDTH")
 
 
 def test_two_controls_that_are_one_for_all_seeds_have_no_interval_of_their_difference(draft: Any, decide: Any) -> None:

@@ -75,6 +75,17 @@ def test_the_rules_in_the_readme_are_in_the_policy() -> None:
         assert rule in (ROOT / "gates" / "policies" / "toy.toml").read_text()
 
 
+def test_the_rules_of_the_docs_are_rules() -> None:
+    from husai_gates import policy
+    from husai_gates.rules import RULES
+
+    page = (ROOT / "docs" / "policies.md").read_text()
+    toy = (ROOT / "gates" / "policies" / "toy.toml").read_text()
+    rules = "\n".join(re.findall(r"```toml\n(.*?)```", page, re.DOTALL))
+    assert len(policy.load(f"{toy.partition('[[rule]]')[0]}\n{rules}".encode(), "docs").rules) == 2
+    assert re.findall(r"^\| `(\w+)` \| ", page, re.MULTILINE) == list(RULES)
+
+
 def test_every_relative_link_of_the_docs_leads_somewhere() -> None:
     for page in [
         ROOT / "README.md",

@@ -39,6 +39,11 @@ class AuditReport:
         return conditions_of(self.subjects)
 
     @cached_property
+    def controls(self) -> dict[tuple[str, str], Condition]:
+        """The controls, by the condition that each belongs to and its name."""
+        return {(c.control.of, c.control.name): c for c in self.conditions.values() if c.control}
+
+    @cached_property
     def documents(self) -> dict[tuple[str, str], dict[str, Evidence]]:
         """The evidence by benchmark and site, each by path."""
         index: dict[tuple[str, str], dict[str, Evidence]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
 from husai_core import strict_json
 from husai_core.evidence import Scalar
@@ -23,3 +24,18 @@ def same_value(one: object, other: object) -> bool:
 def _plain(value: Scalar) -> Scalar:
     whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
     return int(value) if whole and isinstance(value, float) else value
+
+
+def setting_words(setting: Mapping[str, Scalar]) -> str:
+    """A setting as a reader sees it."""
+    return ", ".join(f"{name} = {value}" for name, value in sorted(setting.items()))
+
+
+def setting_order(setting: Mapping[str, Scalar]) -> tuple[tuple[str, float, str], ...]:
+    """A key to sort settings by: numbers in their order, words after them."""
+    return tuple(
+        (name, float(value), "")
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else (name, inf, str(value))
+        for name, value in sorted(setting.items())
+    )

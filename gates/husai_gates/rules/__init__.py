@@ -8,7 +8,7 @@ from husai_gates.audit import AuditReport
 from husai_gates.condition import Condition
 from husai_gates.decision import Cell
 from husai_gates.policy import Rule
-from husai_gates.rules import equivalence, non_inferiority, present, superiority, threshold
+from husai_gates.rules import equivalence, non_inferiority, present, qualified, superiority, threshold
 
 Judge = Callable[[Rule, Condition, Condition | None, AuditReport], Cell]
 
@@ -18,6 +18,7 @@ RULES: Mapping[str, Judge] = {
     "superiority": superiority.judge,
     "non_inferiority": non_inferiority.judge,
     "equivalence": equivalence.judge,
+    "qualified": qualified.judge,
 }
 
 __all__ = ["RULES", "Judge"]

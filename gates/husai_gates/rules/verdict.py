@@ -22,10 +22,8 @@ def verdict(
     """A pass where there is no problem, else a fail that says it. Values without spread prove nothing."""
     status: Status = "fail" if problem else "pass"
     code, says, next_step = ("RULE-FAILED" if problem else "RULE-HOLDS"), problem or "holds", ""
-    if problem is None and observed.card.continuous and observed.flat:
-        status, code = "inconclusive", "EV-ZERO-WIDTH"
-        says = f"every unit of the continuous '{rule.metric}' has the same value, so nothing shows its spread"
-        next_step = "check that the seeds are different runs"
+    if problem is None and (flat := flatness(rule, observed)):
+        status, code, says, next_step = flat
     return Cell(
         condition=observed.located.condition.name,
         against=against.name if isinstance(against, Condition) else against,
@@ -39,6 +37,14 @@ def verdict(
         interval=interval,
         worst=worst,
     )
+
+
+def flatness(rule: Rule, observed: Observed) -> tuple[Status, str, str, str] | None:
+    """What is said of continuous values without spread in place of a pass: status, code, words and next step."""
+    if not (observed.card.continuous and observed.flat):
+        return None
+    says = f"every unit of the continuous '{rule.metric}' has the same value, so nothing shows its spread"
+    return "inconclusive", "EV-ZERO-WIDTH", says, "check that the seeds are different runs"
 
 
 def _quantity(rule: Rule, against: Condition | str | None) -> str:
