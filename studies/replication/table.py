@@ -82,7 +82,16 @@ def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str]:
         yield "| " + " | ".join(row) + " |"
 
 
-CONDITIONS = ("bundle: condition", "PWMCC", "minus random", "minus untrained", "minus noise", "EV", "cosine to start")
+CONDITIONS = (
+    "bundle: condition",
+    "PWMCC",
+    "minus random",
+    "minus untrained",
+    "minus noise",
+    "EV",
+    "cosine to start",
+    "dead",
+)
 
 
 def conditions(names: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -99,7 +108,7 @@ def conditions(names: Sequence[str]) -> Iterator[Sequence[str]]:
                 *(shown(values, joint=joint) for values in (pwmcc, *gains)),
                 *(
                     shown(one.values(condition, m), joint=joint, digits=3)
-                    for m in ("explained_variance", "cosine_to_initial")
+                    for m in ("explained_variance", "cosine_to_initial", "dead_fraction")
                 ),
             )
 
