@@ -15,6 +15,8 @@ from husai_core.strict_toml import TomlProblem, read_toml
 from husai_core.subject import Role
 from husai_core.sweep import Point, points_of
 
+DECAY_SHARE = 0.2  # the learning rate falls linearly to zero over the last fifth, unless a study says otherwise
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -46,6 +48,7 @@ class Recipe:
     dead_after_steps: int
     agreement: float = 0.0  # weight of the term that draws the seeds' dictionaries together; 0 is none
     match_every: int = 50  # steps between matchings of their latents
+    decay_share: float = DECAY_SHARE  # of the steps, over which the learning rate falls to zero at the end
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,7 @@ def _sae(
             dead_after_steps=training.get("dead_after_steps", 200),
             agreement=float(entry.get("agreement", 0.0)),
             match_every=training.get("match_every", 50),
+            decay_share=float(training.get("decay_share", DECAY_SHARE)),
         ),
     )
 

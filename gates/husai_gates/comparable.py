@@ -11,7 +11,7 @@ from husai_gates.cannot_judge import CannotJudge
 from husai_gates.condition import Condition
 from husai_gates.select import Located
 
-BUDGET = ("steps", "batch_size", "rows_seen", "data_order_seed")
+BUDGET = ("steps", "batch_size", "rows_seen", "data_order_seed", "decay_share")
 
 
 def require_comparable(one: Located, other: Located) -> None:

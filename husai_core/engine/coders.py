@@ -16,7 +16,7 @@ from husai_core.evidence import DataSource
 from husai_core.model import Progress
 from husai_core.sae import Architecture, Coder, Dims
 from husai_core.site import hooks_of
-from husai_core.study import Recipe
+from husai_core.study import DECAY_SHARE, Recipe
 from husai_core.subject import ControlOf, Subject
 
 if TYPE_CHECKING:
@@ -182,6 +182,8 @@ def _budget(recipe: Recipe | None, trained: bool) -> dict[str, Any]:
     }
     if recipe.agreement and trained:
         budget |= {"agreement": recipe.agreement, "match_every": recipe.match_every}
+    if recipe.decay_share != DECAY_SHARE and trained:
+        budget["decay_share"] = recipe.decay_share
     return budget
 
 

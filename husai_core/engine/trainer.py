@@ -24,7 +24,6 @@ FIRING_CHECK_EVERY = 10  # steps between looks at which latents are active, wher
 PROGRESS_EVERY = 50  # steps
 CHECKPOINT_EVERY = 20.0  # seconds; where it falls changes no result
 CALIBRATION_BATCHES = 32  # training rows from which inference thresholds are set
-DECAY_SHARE = 0.2  # the learning rate falls linearly to zero over the last fifth
 DIVERGED = 1e3  # times the loss of the first step
 
 
@@ -123,7 +122,7 @@ class Training:
         self.optimiser.zero_grad(set_to_none=True)
         loss.sum().backward()  # seeds are separate terms, so each gets its own gradient
         for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.learning_rate * _schedule(self.step, self.recipe.steps)
+            group["lr"] = self.recipe.learning_rate * _schedule(self.step, self.recipe)
         self.optimiser.step()
         with torch.no_grad():
             self.architecture.project(self.params, self.settings)
@@ -199,9 +198,9 @@ def _stacked(one_per_seed: Sequence[Tensor], by_latent: bool) -> Tensor:
     return torch.stack(list(one_per_seed))
 
 
-def _schedule(step: int, steps: int) -> float:
-    decay_from = int(steps * (1 - DECAY_SHARE))
-    return 1.0 if step < decay_from else (steps - step) / (steps - decay_from)
+def _schedule(step: int, recipe: Recipe) -> float:
+    decay_from = int(recipe.steps * (1 - recipe.decay_share))
+    return 1.0 if step < decay_from else (recipe.steps - step) / (recipe.steps - decay_from)
 
 
 def _unsound_seed(loss: Tensor, first: Tensor | None) -> int | None:

@@ -145,3 +145,17 @@ def test_the_state_holds_no_pickle(tmp_path):
     training.save(tmp_path / "state.safetensors")
     assert b"pickle" not in (tmp_path / "state.safetensors").read_bytes()
     assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("share", "rates"), [(0, [1, 1, 1, 1, 1]), (0.4, [1, 1, 1, 1, 0.5]), (1, [1, 0.8, 0.6, 0.4, 0.2])]
+)
+def test_the_learning_rate_falls_over_the_share_that_is_asked_for(share, rates):
+    x = rows()
+    starts = {1: initial_params(TopK(), TopKSettings(k=3), DIMS, 1, x.mean(0))}
+    training = Training(TopK(), TopKSettings(k=3), starts, x, x, recipe(steps=5, decay_share=share))
+    seen = []
+    for _ in range(5):
+        training.advance()
+        seen.append(training.optimiser.param_groups[0]["lr"] / 1e-2)
+    assert seen == pytest.approx(rates)

@@ -305,6 +305,10 @@ def other_data_order_than_planned(draft: Any) -> None:
         subject["budget"]["data_order_seed"] = 9
 
 
+def other_decay_than_planned(draft: Any) -> None:
+    draft.study = draft.study.replace("learning_rate = 1e-3", "learning_rate = 1e-3\ndecay_share = 0")
+
+
 def study_names_a_benchmark_twice(draft: Any) -> None:
     draft.study += '\n[[benchmark]]\nname = "consistency"\n'
 
@@ -818,6 +822,7 @@ REGENERATED: list[tuple[Callable[[Any], None], str, int]] = [
     (other_order_of_hooks_than_planned, "EV-PLAN", 3),
     (one_hook_where_several_were_planned, "EV-PLAN", 3),
     (other_data_order_than_planned, "EV-SUBJECT", 3),
+    (other_decay_than_planned, "EV-SUBJECT", 3),
     (study_names_a_benchmark_twice, "EV-PLAN", 3),
     (study_names_an_unknown_site, "EV-PLAN", 3),
     (chance_of_one_condition_moved, "EV-CHANCE", 3),

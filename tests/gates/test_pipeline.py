@@ -25,7 +25,15 @@ HEAVY = [
     "rich",
     "click",
 ]
-PLUGINS = ["husai_models", "husai_texts", "husai_architectures", "husai_metrics", "husai_benchmarks", "husai_controls"]
+PLUGINS = [
+    "husai_models",
+    "husai_texts",
+    "husai_architectures",
+    "husai_metrics",
+    "husai_benchmarks",
+    "husai_controls",
+    "husai_replication",
+]
 
 
 @pytest.fixture

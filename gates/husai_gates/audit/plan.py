@@ -9,6 +9,7 @@ from typing import Any
 
 from husai_core.errors import UsageError
 from husai_core.search import Search, searches_of
+from husai_core.study import DECAY_SHARE
 from husai_core.subject import Subject
 from husai_core.sweep import Point, label, points_of
 
@@ -90,6 +91,7 @@ class PlannedDictionary:
     learning_rate: float
     data_order_seed: int
     agreement: float
+    decay_share: float
     settings: Settings
     seeds: frozenset[int]
     family: str
@@ -108,6 +110,7 @@ class PlannedDictionary:
             learning_rate=sae.get("learning_rate", training["learning_rate"]),
             data_order_seed=training.get("data_order_seed", 0),
             agreement=sae.get("agreement", 0),
+            decay_share=training.get("decay_share", DECAY_SHARE),
             settings=sae.get("settings", {}),
             seeds=frozenset(training["seeds"]),
             family=point.family,
@@ -130,6 +133,7 @@ class PlannedDictionary:
         for key in ("steps", "batch_size", "learning_rate", "data_order_seed"):
             yield f"$.budget.{key}", getattr(self, key), subject.budget.get(key)
         yield "$.budget.agreement", self.agreement, subject.budget.get("agreement", 0)
+        yield "$.budget.decay_share", self.decay_share, subject.budget.get("decay_share", DECAY_SHARE)
         yield from in_settings("$.architecture.settings", self.settings, subject.architecture["settings"])
 
 
