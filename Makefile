@@ -30,6 +30,7 @@ types: $(INSTALLED)
 gate: $(INSTALLED)
 	$(BIN)/husai audit evidence/toy
 	$(BIN)/husai gate evidence/toy --policy toy
+	$(BIN)/husai audit evidence/controls
 	for bundle in copy untrained-candidate; do \
 	  $(BIN)/husai audit evidence/$$bundle || exit; \
 	  $(BIN)/husai gate evidence/$$bundle --policy toy; test $$? -eq 2 || exit 1; \
@@ -43,11 +44,10 @@ gate: $(INSTALLED)
 evidence: export HUSAI_CACHE = runs/evidence/cache
 evidence: $(INSTALLED)
 	rm -rf runs/evidence
-	for study in toy copy untrained-candidate; do \
+	for study in toy copy untrained-candidate controls; do \
 	  $(BIN)/husai run studies/$$study.toml --out runs/evidence/$$study || exit; \
+	  rm -rf evidence/$$study; mv runs/evidence/$$study evidence/ || exit; \
 	done
-	rm -rf evidence/toy evidence/copy evidence/untrained-candidate
-	mv runs/evidence/toy runs/evidence/copy runs/evidence/untrained-candidate evidence/
 
 # The same for the bundles of docs/replication.md; about half an hour on one core. The page's numbers are then printed.
 replication: export HUSAI_CACHE = runs/replication-cache
