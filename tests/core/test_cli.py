@@ -202,7 +202,7 @@ def test_show_against_a_control_gives_every_difference_with_its_interval(capsys:
     assert invoke(["show", str(TOY), "--against", "untrained"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "95% interval over seeds" in lines[0]
-    (found,) = (line for line in lines if "addition.topk" in line and "explained_variance" in line)
+    (found,) = (line for line in lines if "addition.topk" in line and "explained_variance " in line)
     assert re.search(r"0\.\d+ \(0\.\d+ to 0\.\d+\)$", found)
     assert invoke(["show", str(TOY), "--against", "untrainet"]) == 64
     assert "did you mean 'untrained'" in capsys.readouterr().err
