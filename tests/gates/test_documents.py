@@ -23,3 +23,9 @@ def test_a_text_set_without_source_and_part_is_refused(draft: Any, decide: Any, 
     decision = decide(draft.files())
     assert decision.exit_code == 3
     assert {f.path for f in decision.findings} == {"$.texts[0].name"}
+
+
+def test_a_setting_may_be_called_like_an_identifier_and_hold_words(draft: Any, decide: Any) -> None:
+    for document in draft.reconstruction["measurements"]:
+        document["setting"] = {"of": "this run"}
+    assert "EV-IDENT" not in {f.code for f in decide(draft.files()).findings}

@@ -75,7 +75,7 @@ def _check_identifiers(path: str, value: Any, place: str) -> Iterator[Finding]:
     elif isinstance(value, dict):
         for key, item in value.items():
             is_identifier = key in ("name", "condition", "of") and isinstance(item, str)
-            free = place.endswith(("settings", "policy")) or _TEXT_SET.fullmatch(place)
+            free = place.endswith(("settings", "setting", "policy")) or _TEXT_SET.fullmatch(place)
             if is_identifier and not _IDENTIFIER.fullmatch(item) and not free:
                 yield Finding("EV-IDENT", path, f"{place}.{key}", f"{item!r} is not a plain identifier")
             yield from _check_identifiers(path, item, f"{place}.{key}")
