@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from husai_core.metric import MetricCard
 from husai_core.model import Progress
 from husai_core.plugins import Plugin, install_command
 from husai_core.site import Site
+from husai_core.texts import TextSet
 from husai_core.transcript import transcript_document
 
 DOCUMENT, TRANSCRIPT = "evidence.json", "transcript.json"
@@ -51,96 +52,114 @@ def measure(
 
     The next run tries it again.
     """
-    cards = {plugin.name: plugin.item.card for plugin in metrics}
-    place = f"benchmark {benchmark.plugin.name}"
+    work = _Work(benchmark, site, conditions, metrics)
     try:
         asked = benchmark.item.reads(benchmark.settings)
-        texts = {name: library.read(name) for group in asked for name in library.members(group)}
-    except Exception as error:
-        outcome = _incomplete(error, place)
-        return Measured(_document(outcome, [], benchmark, site, conditions, (), metrics), outcome)
-    read = [DataSource(name, found.digest, len(found.texts)) for name, found in sorted(texts.items())]
-    key = {
-        "work": "benchmark",
-        "benchmark": benchmark.describe(),
-        "site": site.digest,
-        "conditions": [dict(c.key) for c in conditions],
-        "subjects": [s.to_json() for c in conditions for s in c.subjects],
-        "metrics": [plugin.origin().to_json() for plugin in metrics],
-        "texts": [source.to_json() for source in read],
-    }
-
-    def work(folder: Path, progress: Progress) -> None:
-        parts = KeptParts(unfinished(key))
-        task = Task(
-            site=_public_site(site),
-            conditions={c.name: c.coders for c in conditions},
-            test_in=site.rows("test"),
-            test_out=site.rows("test", target=True),
-            metrics=[plugin.item for plugin in metrics],
-            settings=benchmark.settings,
-            progress=progress,
-            own={c.name: (o.rows("test"), o.rows("test", target=True)) for c in conditions if (o := c.own)},
-            own_readers={c.name: o.reader for c in conditions if (o := c.own)},
-            known=site.known,
-            texts=texts,
-            reader=site.reader,
-            kept=parts,
-            recalled=recall,
+        work.texts = {name: library.read(name) for group in asked for name in library.members(group)}
+        key = work.depends_on()
+        folder = perform(
+            f"{benchmark.plugin.name} at {site.planned.name}",
+            key,
+            lambda folder, progress: work.do(folder, progress, unfinished(key), recall),
         )
+    except Exception as error:
+        outcome = _incomplete(error, work.place)
+        return Measured(work.document(outcome, []), outcome)
+    transcript = folder / TRANSCRIPT
+    return Measured(
+        (folder / DOCUMENT).read_bytes(),
+        Outcome("completed"),
+        transcript.read_bytes() if transcript.exists() else None,
+    )
+
+
+@dataclass
+class _Work:
+    """One benchmark at one site: what its result depends on, how it is done, and the document about it."""
+
+    benchmark: Chosen
+    site: ReadySite
+    conditions: Sequence[ReadyCondition]
+    metrics: Sequence[Plugin]
+    texts: Mapping[str, TextSet] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        return f"benchmark {self.benchmark.plugin.name}"
+
+    def depends_on(self) -> Mapping[str, Any]:
+        return {
+            "work": "benchmark",
+            "benchmark": self.benchmark.describe(),
+            "site": self.site.digest,
+            "conditions": [dict(c.key) for c in self.conditions],
+            "subjects": [s.to_json() for c in self.conditions for s in c.subjects],
+            "metrics": [plugin.origin().to_json() for plugin in self.metrics],
+            "texts": [source.to_json() for source in self._read()],
+        }
+
+    def do(self, folder: Path, progress: Progress, unfinished: Path, recall: Recall) -> None:
+        """Measure, and write the document and, where somebody was asked, the transcript."""
+        parts = KeptParts(unfinished)
+        task = self._task(progress, parts, recall)
+        cards = {plugin.name: plugin.item.card for plugin in self.metrics}
         found = []
-        for measurement in benchmark.item.measure(task):
+        for measurement in self.benchmark.item.measure(task):
             refuse_unsound(measurement, cards, task.conditions)
             found.append(measurement)
         if not found:
-            raise EvaluationError(place, "it yielded no measurement")
+            raise EvaluationError(self.place, "it yielded no measurement")
         transcript = None
         if task.transcript:
-            written = transcript_document(benchmark.plugin.name, site.planned.name, task.transcript)
+            written = transcript_document(self.benchmark.plugin.name, self.site.planned.name, task.transcript)
             raw = strict_json.encode(written)
             (folder / TRANSCRIPT).write_bytes(raw)
             transcript = {"digest": strict_json.digest(raw), "exchanges": len(task.transcript)}
-        done = _document(Outcome("completed"), found, benchmark, site, conditions, read, metrics, transcript)
-        (folder / DOCUMENT).write_bytes(done)
+        (folder / DOCUMENT).write_bytes(self.document(Outcome("completed"), found, transcript))
         parts.remove()
 
-    try:
-        folder = perform(f"{benchmark.plugin.name} at {site.planned.name}", key, work)
-    except Exception as error:
-        outcome = _incomplete(error, place)
-        return Measured(_document(outcome, [], benchmark, site, conditions, read, metrics), outcome)
-    asked = folder / TRANSCRIPT
-    transcript = asked.read_bytes() if asked.exists() else None
-    return Measured((folder / DOCUMENT).read_bytes(), Outcome("completed"), transcript)
+    def document(
+        self, outcome: Outcome, found: Sequence[Measurement], transcript: Mapping[str, Any] | None = None
+    ) -> bytes:
+        own = (source for c in self.conditions for source in c.own_test_sources)
+        document = evidence_document(
+            benchmark=self.benchmark.plugin.origin(),
+            settings=self.benchmark.describe()["settings"],
+            site={"name": self.site.planned.name, "digest": self.site.digest},
+            data=list(dict.fromkeys([*self.site.test_sources, *own])),
+            texts=self._read(),
+            subjects=[
+                {"name": s.name, "digest": strict_json.digest(strict_json.encode(s.to_json()))}
+                for c in self.conditions
+                for s in c.subjects
+            ],
+            outcome=outcome,
+            measurements=sorted(found, key=lambda m: (m.condition, m.metric, repr(sorted(m.setting.items())))),
+            metrics={plugin.name: (plugin.origin(), plugin.item.card) for plugin in self.metrics},
+            transcript=transcript,
+        )
+        return strict_json.encode(document)
 
+    def _read(self) -> list[DataSource]:
+        return [DataSource(name, found.digest, len(found.texts)) for name, found in sorted(self.texts.items())]
 
-def _document(
-    outcome: Outcome,
-    found: Sequence[Measurement],
-    benchmark: Chosen,
-    site: ReadySite,
-    conditions: Sequence[ReadyCondition],
-    read: Sequence[DataSource],
-    metrics: Sequence[Plugin],
-    transcript: Mapping[str, Any] | None = None,
-) -> bytes:
-    document = evidence_document(
-        benchmark=benchmark.plugin.origin(),
-        settings=benchmark.describe()["settings"],
-        site={"name": site.planned.name, "digest": site.digest},
-        data=list(dict.fromkeys([*site.test_sources, *(s for c in conditions for s in c.own_test_sources)])),
-        texts=read,
-        subjects=[
-            {"name": s.name, "digest": strict_json.digest(strict_json.encode(s.to_json()))}
-            for c in conditions
-            for s in c.subjects
-        ],
-        outcome=outcome,
-        measurements=sorted(found, key=lambda m: (m.condition, m.metric, repr(sorted(m.setting.items())))),
-        metrics={plugin.name: (plugin.origin(), plugin.item.card) for plugin in metrics},
-        transcript=transcript,
-    )
-    return strict_json.encode(document)
+    def _task(self, progress: Progress, parts: KeptParts, recall: Recall) -> Task:
+        return Task(
+            site=_public_site(self.site),
+            conditions={c.name: c.coders for c in self.conditions},
+            test_in=self.site.rows("test"),
+            test_out=self.site.rows("test", target=True),
+            metrics=[plugin.item for plugin in self.metrics],
+            settings=self.benchmark.settings,
+            progress=progress,
+            own={c.name: (o.rows("test"), o.rows("test", target=True)) for c in self.conditions if (o := c.own)},
+            own_readers={c.name: o.reader for c in self.conditions if (o := c.own)},
+            known=self.site.known,
+            texts=self.texts,
+            reader=self.site.reader,
+            kept=parts,
+            recalled=recall,
+        )
 
 
 def _incomplete(error: Exception, place: str) -> Outcome:

@@ -8,6 +8,7 @@ from husai_core.engine.cache import Cache
 from husai_core.plugins import PluginTable, installed_entry_points
 from husai_core.study import parse_study
 from husai_core.testing import tiny
+from husai_core.testing.log import Log
 
 TINY_STUDY = """
 schema = "husai:study/v1"
@@ -53,24 +54,6 @@ name = "consistency"
 [bundle]
 weights = true
 """
-
-
-class Log:
-    """A listener that remembers."""
-
-    def __init__(self) -> None:
-        self.done: list[tuple[str, bool]] = []
-        self.warnings: list[str] = []
-
-    def start(self, label: str, number: int, total: int) -> None: ...
-
-    def progress(self, fraction: float, note: str) -> None: ...
-
-    def finish(self, label: str, *, cached: bool, seconds: float) -> None:
-        self.done.append((label, cached))
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 @pytest.fixture(scope="session")

@@ -17,25 +17,9 @@ from husai_core.plugins import EntryPoint, PluginTable, installed_entry_points
 from husai_core.site import Site
 from husai_core.study import parse_study
 from husai_core.testing import tiny
+from husai_core.testing.log import Log
 from husai_gates.audit import audit
 from husai_gates.pipeline import gate
-
-
-class Log:
-    """A listener that remembers its warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def start(self, label: str, number: int, total: int) -> None: ...
-
-    def progress(self, fraction: float, note: str) -> None: ...
-
-    def finish(self, label: str, *, cached: bool, seconds: float) -> None: ...
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
 
 # How far the rows are from the sums that the labels tell; `l0` lends its name to that.
 ASKING = """

@@ -22,6 +22,7 @@ from husai_core.plugins import EntryPoint, PluginTable, installed_entry_points
 from husai_core.site import Site
 from husai_core.study import parse_study
 from husai_core.testing import tiny
+from husai_core.testing.log import Log
 
 
 class Echo:
@@ -155,22 +156,6 @@ d_sae = 8
 name = "reading"
 settings = { SETTINGS }
 """
-
-
-class Log:
-    """A listener that remembers its warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def start(self, label: str, number: int, total: int) -> None: ...
-
-    def progress(self, fraction: float, note: str) -> None: ...
-
-    def finish(self, label: str, *, cached: bool, seconds: float) -> None: ...
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from husai_core.engine.cache import Cache
 from husai_core.plugins import EntryPoint, PluginTable, installed_entry_points
 from husai_core.study import parse_study
 from husai_core.testing import tiny
+from husai_core.testing.log import Log
 from husai_gates.audit import audit
 
 # Asks once for every seed; the answers take long, so each is written to a log. `l0` lends its name to their length.
@@ -79,22 +80,6 @@ name = "asking"
 settings = { SETTINGS }
 """
 PATH, TRANSCRIPT = "evidence/asking.site.json", "transcripts/asking.site.json"
-
-
-class Log:
-    """A listener that remembers its warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def start(self, label: str, number: int, total: int) -> None: ...
-
-    def progress(self, fraction: float, note: str) -> None: ...
-
-    def finish(self, label: str, *, cached: bool, seconds: float) -> None: ...
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 @pytest.fixture(autouse=True)
