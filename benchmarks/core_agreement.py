@@ -24,6 +24,7 @@ from husai_benchmarks.reconstruction import ReconstructionBenchmark, Reconstruct
 from husai_benchmarks.splice import Splice, SpliceSettings
 from husai_core import Benchmark, Coder, Corpus, Dims, Task
 from husai_core.engine import activations, trainer
+from husai_core.engine.environment import deterministic
 from husai_core.plugins import PluginTable, installed_entry_points
 from husai_core.site import Site
 from husai_core.study import Recipe
@@ -106,11 +107,12 @@ def _compare(prepared: Path, layer: int) -> dict[str, Any]:
     hook = f"blocks.{layer}.hook_resid_post"
     cut = model.load(settings, 0, prepared, layer + 1)
     rows, reading = {}, {}
-    for split in ("train", "test"):
-        rows[split], reading[split] = _timed(lambda split=split: _rows(cut, corpus, hook, split))
-    coders = _coders(rows["train"])
     network: Any = model.load(settings, 0, prepared)
-    ours, our_seconds = _ours(Reader(network, corpus), hook, layer, rows["test"], coders)
+    with deterministic(threads=1) as environment:
+        for split in ("train", "test"):
+            rows[split], reading[split] = _timed(lambda split=split: _rows(cut, corpus, hook, split))
+        coders = _coders(rows["train"])
+        ours, our_seconds = _ours(Reader(network, corpus), hook, layer, rows["test"], coders)
     theirs, their_seconds = {}, {}
     for name, coder in coders.items():
         theirs[name], their_seconds[name] = _timed(lambda coder=coder: _theirs(network, corpus, hook, layer, coder))
@@ -130,6 +132,7 @@ def _compare(prepared: Path, layer: int) -> dict[str, Any]:
             "ours_first_is": {"activations": round(reading["test"], 1), **our_seconds["parts"]},
         },
         "threads": 1,
+        "our_products_are_of": environment["products"],
         "versions": {name: version(name) for name in ("sae-bench", "scikit-learn", "torch", "transformer-lens")},
         "machine": f"{platform.machine()}, {platform.system()}",
     }

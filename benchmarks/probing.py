@@ -25,6 +25,7 @@ from husai_benchmarks.probes import choose, fit
 from husai_benchmarks.ranking import telling
 from husai_benchmarks.sparse_probing import SparseProbing, SparseProbingSettings
 from husai_core import Coder, Dims, Read, Task, TextSet
+from husai_core.engine.environment import deterministic
 from husai_core.engine.reading import DocumentPass, by_length, rows_of
 from husai_core.site import Site
 from husai_models.smollm2 import SmolLM2, SmolLM2Settings
@@ -234,7 +235,8 @@ def _benchmark(sets: Mapping[str, TextSet], settings: Any, coders: Sequence[Code
         kept=kept,
     )
     begun = time.process_time()
-    list(SparseProbing().measure(task))
+    with deterministic(threads=1):
+        list(SparseProbing().measure(task))
     whole = time.process_time() - begun
     found = {"pass": reader.seconds, "dense": parts["dense"][0], "whole": whole}
     each = [parts[f"topk, seed {coder.seed}"] for coder in coders]

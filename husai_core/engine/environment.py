@@ -1,4 +1,4 @@
-"""The numerical environment: thread count and determinism, chosen on purpose and recorded.
+"""The numerical environment: thread count, determinism and who multiplies, chosen on purpose and recorded.
 
 One thread is the default: on a shared machine a second one that waits for its core costs far more than it brings,
 and results depend on the number.
@@ -18,12 +18,18 @@ def deterministic(threads: int) -> Iterator[dict[str, Any]]:
     Yields what results depend on besides their inputs, for cache keys.
     """
     import torch
+    from torch.utils import deterministic as memory
 
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    from husai_core.kernels.products import quick_products
+
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    memory.fill_uninitialized_memory = False  # else every new tensor is written twice, a quarter of a model's pass
     try:
-        yield {"torch": str(torch.__version__), "threads": threads}
+        with quick_products() as products:
+            yield {"torch": str(torch.__version__), "threads": threads, "products": products}
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
+        memory.fill_uninitialized_memory = before[2]
