@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import husai_schemas
-from husai_core.errors import UsageError
+from husai_core.errors import UsageError, did_you_mean
 from husai_core.search import Search, searches_of
 from husai_core.site import Hook
 from husai_core.strict_toml import TomlProblem, read_toml
@@ -24,6 +24,7 @@ class Choice:
 
     name: str
     settings: Mapping[str, Any]
+    sites: tuple[str, ...] | None = None  # of a control or benchmark: where it is wanted; None is everywhere
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def parse_study(raw: bytes, place: str) -> Study:
         raise UsageError(f"{place} {problems[0].path}", problems[0].rule, "see 'husai schema show study'")
     _refuse_repeated_names(data, place)
     sites = tuple(_site(entry) for entry in data["site"])
+    _refuse_unknown_sites(data, place)
     try:
         points = points_of(data)
         searches = searches_of(data, points)
@@ -149,6 +151,17 @@ def _refuse_repeated_names(data: Mapping[str, Any], place: str) -> None:
                 raise UsageError(f"{place} $.{table}[{index}]", f"the name '{name}' stands twice", "rename one")
 
 
+def _refuse_unknown_sites(data: Mapping[str, Any], place: str) -> None:
+    """Where a dictionary, control or benchmark is wanted somewhere that the study does not have."""
+    known = [site["name"] for site in data["site"]]
+    for table in ("sae", "control", "benchmark"):
+        for index, entry in enumerate(data.get(table, ())):
+            for name in entry.get("sites", ()):
+                if name not in known:
+                    where = f"{place} $.{table}[{index}].sites"
+                    raise UsageError(where, f"no site '{name}'", did_you_mean(name, known))
+
+
 def _refuse_shared_seeds(searches: list[Search], fresh: list[int]) -> None:
     for search in searches:
         if shared := search.shared_seeds(fresh):
@@ -158,7 +171,7 @@ def _refuse_shared_seeds(searches: list[Search], fresh: list[int]) -> None:
 
 
 def _choice(entry: Mapping[str, Any]) -> Choice:
-    return Choice(entry["name"], entry.get("settings", {}))
+    return Choice(entry["name"], entry.get("settings", {}), tuple(entry["sites"]) if "sites" in entry else None)
 
 
 def _site(entry: Mapping[str, Any]) -> SiteChoice:
@@ -179,11 +192,7 @@ def _sae(
     point: Point, training: Mapping[str, Any], sites: tuple[SiteChoice, ...], place: str
 ) -> SaeChoice | PretrainedChoice:
     entry = point.table
-    known = tuple(site.name for site in sites)
-    chosen = tuple(entry.get("sites", known))
-    for name in chosen:
-        if name not in known:
-            raise UsageError(f"{place} $.sae.{entry['name']}", f"no site '{name}'", f"known: {', '.join(known)}")
+    chosen = tuple(entry.get("sites", [site.name for site in sites]))
     if "pretrained" in entry:
         return _pretrained(point, len(training["seeds"]), chosen, place)
     return SaeChoice(

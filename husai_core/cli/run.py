@@ -104,9 +104,13 @@ def _listing(plan: Plan) -> str:
         lines.append(f"search {search.name}: {len(search.points)} points on seeds {_seeds(search.search.seeds)}")
         lines += [f"  {_condition(point)}" for point in search.points]
         lines.append(f"{search.role} {search.name}: the chosen point, on seeds {seeds}")
-    lines += [f"control {c.plugin.name} of each condition" for c in plan.controls]
-    lines += [f"benchmark {b.plugin.name}" for b in plan.benchmarks]
+    lines += [f"control {c.plugin.name} of each condition{_where(c)}" for c in plan.controls]
+    lines += [f"benchmark {b.plugin.name}{_where(b)}" for b in plan.benchmarks]
     return "\n".join([*lines, _work(plan)])
+
+
+def _where(chosen: Chosen) -> str:
+    return f" at {', '.join(chosen.sites)}" if chosen.sites else ""
 
 
 def _condition(c: PlannedCondition) -> str:

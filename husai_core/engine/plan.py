@@ -29,10 +29,14 @@ class Chosen:
     settings: Any
     bound: Any = None  # a model that knows where the study file lies
     stated: Mapping[str, Any] | None = None  # what a checkpoint states: how it was trained is not made up
+    sites: tuple[str, ...] | None = None  # of a control or benchmark: where it is wanted; None is everywhere
 
     @property
     def item(self) -> Any:
         return self.plugin.item if self.bound is None else self.bound
+
+    def is_at(self, site: PlannedSite) -> bool:
+        return self.sites is None or site.name in self.sites
 
     def describe(self) -> dict[str, Any]:
         """Who it is and how it is set, as evidence records it and as cache keys depend on it."""
@@ -106,6 +110,12 @@ class Plan:
     metrics: tuple[Plugin, ...]
     library: Library
 
+    def controls_at(self, site: PlannedSite) -> list[Chosen]:
+        return [c for c in self.controls if c.is_at(site)]
+
+    def benchmarks_at(self, site: PlannedSite) -> list[Chosen]:
+        return [b for b in self.benchmarks if b.is_at(site)]
+
     def conditions_at(self, site: PlannedSite) -> list[PlannedCondition]:
         return [c for c in self.conditions if c.site == site]
 
@@ -121,7 +131,7 @@ def make_plan(study: Study, plugins: PluginTable) -> Plan:
         plugin = plugins.get(kind, choice.name, place)
         settings = parse_settings(plugin.item.Settings, choice.settings, f"{place}.settings")
         bound = plugin.item.beside(Path(study.place).parent) if kind == "models" else None
-        return Chosen(plugin, settings, bound=bound)
+        return Chosen(plugin, settings, bound=bound, sites=choice.sites)
 
     sites = {}
     for index, site in enumerate(study.sites):
@@ -181,9 +191,20 @@ def make_plan(study: Study, plugins: PluginTable) -> Plan:
         for (name, site), found in points.items()
         if name == search.name
     ]
+    _refuse_searches_without(searches, study.place)
     return Plan(
         study, tuple(sites.values()), tuple(conditions), tuple(searches), controls, benchmarks, tuple(metrics), library
     )
+
+
+def _refuse_searches_without(searches: list[PlannedSearch], place: str) -> None:
+    """Searches at a site where what they look at was not asked for."""
+    for planned in searches:
+        for chosen in (*planned.controls, *planned.benchmarks):
+            if not chosen.is_at(planned.site):
+                rule = f"looks at '{chosen.plugin.name}', which is not wanted at the site '{planned.site.name}'"
+                step = f"add '{planned.site.name}' to its 'sites'"
+                raise UsageError(f"{place} $.search[{planned.search.index}]", rule, step)
 
 
 def _path_of(sae: SaeChoice | PretrainedChoice) -> str:
@@ -233,6 +254,8 @@ def _refuse_k_wider_than_dictionary(architecture: Chosen, d_sae: int, place: str
 def _refuse_controls_of_a_past(controls: tuple[Chosen, ...], sae: PretrainedChoice, place: str) -> None:
     """Controls that repeat how a dictionary became what it is, where nobody knows that."""
     for index, control in enumerate(controls):
+        if control.sites is not None and not set(control.sites) & set(sae.sites):
+            continue
         name, lacks = control.plugin.name, None
         if control.item.needs_recipe:
             lacks = (
@@ -251,9 +274,9 @@ def _refuse_controls_of_a_map(controls: tuple[Chosen, ...], planned: PlannedCond
     if planned.site.hook_in == planned.site.hook_out and not (traits.transcoder or traits.own_target):
         return
     for index, control in enumerate(controls):
-        if control.item.autoencoders_only:
+        if control.item.autoencoders_only and control.is_at(planned.site):
             rule = f"'{control.plugin.name}' copies what it reads, and '{planned.name}' has something else to write"
-            next_step = "leave this control out, or judge the autoencoders in a study of their own"
+            next_step = "give the control 'sites' where only autoencoders are"
             raise UsageError(f"{place} $.control[{index}]", rule, next_step)
 
 

@@ -102,9 +102,9 @@ class _Run:
         # Everything that turns inputs into results counts: numerics of the machine, and this engine's own code.
         self.environment = {**environment, "engine": _numerics_digest()}
         self.number = self.from_cache = 0
-        confirmed = len(plan.conditions) + len(plan.searches)
         models = len({sites.model_key(site) for site in plan.sites})
-        self.total = 3 * models + len(plan.sites) * len(plan.benchmarks) + confirmed * (1 + _pieces(plan.controls))
+        self.total = 3 * models + sum(len(plan.benchmarks_at(site)) for site in plan.sites)
+        self.total += sum(1 + _pieces(plan.controls_at(found.site)) for found in (*plan.conditions, *plan.searches))
         self.total += sum(len(s.points) * (1 + _pieces(s.controls)) + len(s.benchmarks) for s in plan.searches)
 
     def files(self) -> Files:
@@ -112,14 +112,17 @@ class _Run:
         files: Files = {"study.toml": self.plan.study.raw}
         for site in sites.prepare_sites(self.plan.sites, self.perform, self.capture, self.fill):
             planned = site.planned
-            controls.refuse_what_is_unknown(self.plan.controls, site)
+            here = self.plan.controls_at(planned)
+            controls.refuse_what_is_unknown(here, site)
             _add(files, {f"sites/{planned.name}.json": site.document})
-            conditions = self._train(self.plan.conditions_at(planned), self.plan.study.seeds, self.plan.controls, site)
+            conditions = self._train(self.plan.conditions_at(planned), self.plan.study.seeds, here, site)
             for search in self.plan.searches_at(planned):
                 conditions += self._search(search, site, files)
             for condition in conditions:
                 _add(files, self._describe(condition))
-            for benchmark in self.plan.benchmarks if conditions else ():  # a search may have confirmed nothing
+            for benchmark in (
+                self.plan.benchmarks_at(planned) if conditions else ()
+            ):  # a search may have confirmed nothing
                 path = f"evidence/{benchmark.plugin.name}.{planned.name}.json"
                 _add(files, self._measure(benchmark, path, site, conditions))
         return files
@@ -139,7 +142,8 @@ class _Run:
         if chosen is None:
             self.listener.warn(f"{path}: no point of the search meets its constraints; nothing is confirmed")
             return []
-        return self._train([planned.confirmed(chosen)], self.plan.study.seeds, self.plan.controls, site)
+        here = self.plan.controls_at(planned.site)
+        return self._train([planned.confirmed(chosen)], self.plan.study.seeds, here, site)
 
     def _measure(self, benchmark: Chosen, path: str, site: ReadySite, conditions: Sequence[ReadyCondition]) -> Files:
         """The evidence at that path, and the transcript that belongs to it."""

@@ -32,6 +32,16 @@ MISTAKES = {
     "one seed twice": ("[42, 123,", "[42, 42,", ["$.training.seeds", "twice"]),
     "one name twice": ('name = "relu"\narch', 'name = "topk"\narch', ["the name 'topk' stands twice"]),
     "unknown site": ('role = "candidate"', 'role = "candidate"\nsites = ["moon"]', ["no site 'moon'", "addition"]),
+    "unknown site of a control": (
+        "[[control]]",
+        '[[control]]\nsites = ["moon"]',
+        ["$.control[0].sites", "no site 'moon'", "addition"],
+    ),
+    "unknown site of a benchmark": (
+        "[[benchmark]]",
+        '[[benchmark]]\nsites = ["adition"]',
+        ["$.benchmark[0].sites", "did you mean 'addition'?"],
+    ),
     "other schema": ("husai:study/v1", "husai:study/v9", ["$.schema", "husai:study/v1"]),
     "name that leaves the bundle": ('name = "topk"\narch', 'name = "../topk"\narch', ["$.sae[0].name", "match"]),
 }
@@ -53,6 +63,31 @@ def test_a_plan_names_every_condition_by_site_and_dictionary() -> None:
     plan = make_plan(parse_study(TOY.encode(), "toy.toml"), PluginTable())
     assert [c.name for c in plan.conditions] == ["addition.topk", "addition.relu"]
     assert plan.sites[0].hook_in == plan.sites[0].hook_out == "blocks.0.hook_resid_post"
+
+
+def test_a_control_or_benchmark_may_be_wanted_at_some_sites_only() -> None:
+    study = Path("studies/release.toml").read_bytes()
+    plan = make_plan(parse_study(study, "studies/release.toml"), PluginTable())
+    controls = {site.name: {c.plugin.name for c in plan.controls_at(site)} for site in plan.sites}
+    benchmarks = {site.name: {b.plugin.name for b in plan.benchmarks_at(site)} for site in plan.sites}
+    assert controls["layer9"] - controls["mlp9"] == {"pca", "identity"}
+    assert benchmarks["mlp9"] - benchmarks["layer9"] == {"transcoder"}
+    assert "untrained" in controls["mlp9"] & controls["layer20"]
+
+
+def test_a_control_that_copies_may_stand_beside_a_transcoder_at_another_site_but_not_at_its_own() -> None:
+    study = Path("studies/release.toml").read_text().replace('sites = ["layer9", "layer20"]  # at', "#", 1)
+    with pytest.raises(UsageError, match="'pca' copies what it reads, and 'mlp9") as caught:
+        make_plan(parse_study(study.encode(), "studies/release.toml"), PluginTable())
+    assert "sites" in str(caught.value)
+
+
+def test_a_search_needs_what_it_looks_at_at_its_own_sites() -> None:
+    study = Path("studies/adaptive_l0.toml").read_text()
+    elsewhere = '\n[[site]]\nname = "elsewhere"\nmodel = "modular_addition"\n'
+    bound = study.replace("[[control]]", elsewhere + '\n[[control]]\nsites = ["elsewhere"]', 1)
+    with pytest.raises(UsageError, match=r"\$\.search\[0\].*not wanted at the site"):
+        make_plan(parse_study(bound.encode(), "studies/adaptive_l0.toml"), PluginTable())
 
 
 def test_paths_in_the_settings_of_a_model_are_meant_from_the_folder_of_the_study() -> None:

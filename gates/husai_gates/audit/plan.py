@@ -160,6 +160,8 @@ class PlannedSearch:
 class Plan:
     """What was asked. `conditions` has the dictionaries by `site.dictionary`; controls and benchmarks are settings.
 
+    `bound` says at which sites a control or benchmark is wanted, by table and name; what it leaves out is everywhere.
+
     What a search confirms is known only once the evidence was read: see `with_choices`.
     """
 
@@ -173,6 +175,7 @@ class Plan:
     searches: Mapping[str, PlannedSearch] = field(default_factory=dict)
     frontiers: tuple[tuple[str, str], ...] = ()
     scaling: tuple[str, ...] = ()
+    bound: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def from_study(cls, study: Mapping[str, Any]) -> Plan:
@@ -198,7 +201,17 @@ class Plan:
             searches=planned,
             frontiers=tuple((cost, quality) for cost, quality in report.get("frontier", ())),
             scaling=tuple(report.get("scaling", ())),
+            bound={
+                (table, entry["name"]): frozenset(entry["sites"])
+                for table in ("control", "benchmark")
+                for entry in study.get(table, ())
+                if "sites" in entry
+            },
         )
+
+    def is_at(self, table: str, name: str, site: str) -> bool:
+        """Whether a control or benchmark was asked for at a site."""
+        return site in self.bound.get((table, name), self.sites)
 
     def with_choices(self, chosen: Mapping[str, str]) -> Plan:
         """The same plan with what its searches confirm: the name of a search at a site, and the point it chose."""
@@ -212,11 +225,12 @@ class Plan:
 
     def controls_of(self, condition: str) -> frozenset[str]:
         """The controls that a condition must have: all of a candidate, of a point the one that its score needs."""
-        role = self.conditions[condition].role
+        role, site = self.conditions[condition].role, self.conditions[condition].site
         if role == "explored":
             over = {s.search.over for s in self.searches.values() if condition in s.points}
             return frozenset(name for name in over if name)
-        return frozenset(self.controls if role == "candidate" else ())
+        here = (name for name in self.controls if self.is_at("control", name, site))
+        return frozenset(here if role == "candidate" else ())
 
 
 def _points_and_searches(
@@ -272,10 +286,12 @@ def _mistakes(study: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             if name in names[:index]:
                 yield f"$.{table}[{index}].name", f"the name '{name}' stands twice"
     known = {site["name"] for site in study["site"]}
+    for table in ("sae", "control", "benchmark"):
+        for index, entry in enumerate(study.get(table, ())):
+            for name in sorted(set(entry.get("sites", ())) - known):
+                yield f"$.{table}[{index}].sites", f"no site is called '{name}'"
     for index, sae in enumerate(study["sae"]):
         checkpoints = sae.get("pretrained", ())
         count, seeds = 1 if isinstance(checkpoints, str) else len(checkpoints), len(study["training"]["seeds"])
         if count and count != seeds:
             yield f"$.sae[{index}].pretrained", f"{count} checkpoints for {seeds} seeds"
-        for name in sorted(set(sae.get("sites", ())) - known):
-            yield f"$.sae[{index}].sites", f"no site is called '{name}'"

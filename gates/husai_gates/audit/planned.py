@@ -73,21 +73,21 @@ def _check_controls(plan: Plan, conditions: Mapping[str, Condition]) -> Iterator
         control, path = condition.control, path_of(condition.subjects[0].name)
         if control is None:
             continue
-        if control.name in plan.controls:
+        if control.name in plan.controls and plan.is_at("control", control.name, condition.site):
             pairs = in_settings("$.control.settings", plan.controls[control.name], control.made_by["settings"])
             yield from _differing("EV-PLAN", path, pairs)
         else:
-            yield _unplanned(path, "$.control.name", f"the control '{control.name}'")
+            yield _unplanned(path, "$.control.name", f"the control '{control.name}' at the site '{condition.site}'")
 
 
 def _check_evidence(plan: Plan, evidence: Mapping[str, Evidence]) -> Iterator[Finding]:
     for path, document in sorted(evidence.items()):
         name = document.benchmark.name
-        if name in plan.benchmarks:
+        if name in plan.benchmarks and plan.is_at("benchmark", name, document.site):
             pairs = in_settings("$.settings", plan.benchmarks[name], document.settings)
             yield from _differing("EV-PLAN", path, pairs)
         else:
-            yield _unplanned(path, "$.benchmark.name", f"the benchmark '{name}'")
+            yield _unplanned(path, "$.benchmark.name", f"the benchmark '{name}' at the site '{document.site}'")
 
 
 def _check_benchmarks(plan: Plan, paths: Collection[str], evidence: Mapping[str, Evidence]) -> Iterator[Finding]:
@@ -95,6 +95,8 @@ def _check_benchmarks(plan: Plan, paths: Collection[str], evidence: Mapping[str,
     found = {(d.benchmark.name, d.site) for path, d in evidence.items() if path not in searched}
     for benchmark in plan.benchmarks:
         for site in plan.sites:
+            if not plan.is_at("benchmark", benchmark, site):
+                continue
             unread = evidence_path(benchmark, site)
             if (benchmark, site) not in found and (unread not in paths or unread in evidence):
                 rule = f"the benchmark '{benchmark}' was planned and has no evidence at the site '{site}'"
