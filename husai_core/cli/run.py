@@ -12,7 +12,7 @@ from husai_core.cli.arguments import PATH, SIZE
 from husai_core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from husai_core.engine.plan import Plan, PlannedCheckpoint, PlannedCondition
+    from husai_core.engine.plan import Chosen, Plan, PlannedCheckpoint, PlannedCondition
 
 DEFAULT_CACHE = Path(".husai/cache")
 

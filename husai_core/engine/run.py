@@ -104,7 +104,8 @@ class _Run:
         self.number = self.from_cache = 0
         models = len({sites.model_key(site) for site in plan.sites})
         self.total = 3 * models + sum(len(plan.benchmarks_at(site)) for site in plan.sites)
-        self.total += sum(1 + _pieces(plan.controls_at(found.site)) for found in (*plan.conditions, *plan.searches))
+        confirmed = [c.site for c in plan.conditions] + [s.site for s in plan.searches]
+        self.total += sum(1 + _pieces(plan.controls_at(site)) for site in confirmed)
         self.total += sum(len(s.points) * (1 + _pieces(s.controls)) + len(s.benchmarks) for s in plan.searches)
 
     def files(self) -> Files:
