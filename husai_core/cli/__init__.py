@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "Run a study and write its evidence bundle.",
     "gate": "Judge a bundle by a policy; the exit code is the verdict.",
     "audit": "Check that a bundle is whole, consistent and untampered.",
+    "redraw": "Make the decision, report and pictures of a bundle again.",
     "explain": "Say in plain words why a rule has its status.",
     "show": "Say what is in a bundle.",
     "plugins": "List every plugin with its origin, version and status, or check one.",

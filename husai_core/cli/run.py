@@ -40,6 +40,7 @@ DEFAULT_CACHE = Path(".husai/cache")
 @click.option("--plan", "plan_only", is_flag=True, help="Check the study and list the work, but do nothing.")
 def command(study: Path, out: Path | None, cache: Path, activations_cap: int, threads: int, plan_only: bool) -> int:
     """Run STUDY and write its bundle. Interrupted or killed, the same command goes on where it stopped."""
+    from husai_core.cli.derived import derived
     from husai_core.cli.listeners import choose_listener
     from husai_core.engine import make_plan, run_plan
     from husai_core.engine.cache import Cache
@@ -54,7 +55,7 @@ def command(study: Path, out: Path | None, cache: Path, activations_cap: int, th
         return ExitCode.RELEASED
     target = out or Path("runs") / parsed.name
     with choose_listener() as listener:
-        fresh = run_plan(plan, target, Cache(cache), listener, threads, policy, _views, _choose, activations_cap)
+        fresh = run_plan(plan, target, Cache(cache), listener, threads, policy, derived, _choose, activations_cap)
     click.echo(f"bundle: {target}" + ("" if fresh else " (was there already, with the same evidence)"))
     return _summary(target)
 
@@ -69,20 +70,6 @@ def _policy(named: str | None, study: Path) -> tuple[str, bytes] | None:
     raw, place = policies.find(str(beside) if beside.is_file() else named)
     policy.load(raw, place)  # a policy with a mistake in it is found before the training, not after
     return Path(place).name, raw
-
-
-def _views(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What is derived from the evidence: plots where matplotlib is installed, the decision, the report."""
-    from husai_gates.views import make_views
-
-    try:
-        from husai_gates.plots import make_plots
-
-        plots = make_plots(files)
-    except ModuleNotFoundError as error:
-        click.echo(f"warning: no plots: needs '{error.name}' (pip install 'husai[report]')", err=True)
-        plots = {}
-    return {**plots, **make_views({**files, **plots})}
 
 
 def _choose(name: str, files: Mapping[str, bytes]) -> bytes:
