@@ -15,6 +15,7 @@ import numpy
 import torch
 
 from husai_core.engine import activations
+from husai_core.engine.environment import deterministic
 from husai_core.model import Corpus
 from husai_models.smollm2 import SmolLM2, SmolLM2Settings
 
@@ -35,7 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         prepared = options.prepared or Path(scratch)
         found = {
-            "tokens_per_second": _passes(prepared, options.repeats),
+            "tokens_per_second": _passes(prepared, options.repeats, options.threads),
             "gather": _gather(Path(scratch), options.repeats),
             "threads": options.threads,
             "repeats": options.repeats,
@@ -48,25 +49,33 @@ def main() -> None:
         options.out.write_text(text + "\n")
 
 
-def _passes(prepared: Path, repeats: int) -> dict[str, float]:
-    """Medians of one call of the engine's pass over the same tokens, by how many layers run."""
+def _passes(prepared: Path, repeats: int, threads: int) -> dict[str, dict[str, float]]:
+    """Medians of one call of the engine's pass over the same tokens, by how many layers run, in a run and by itself."""
     model, settings = SmolLM2(), SmolLM2Settings(context_length=LENGTH)
     if not (prepared / "network.json").exists():
         model.prepare(settings, 0, prepared, lambda fraction, note: None)
     tokens = torch.randint(3, 49_000, (TOKENS // LENGTH, LENGTH), generator=torch.Generator().manual_seed(0))
     corpus = Corpus(tokens, tuple(range(1, LENGTH)), torch.arange(len(tokens)), torch.arange(0))
-    times: dict[str, list[float]] = {}
+    times: dict[str, dict[str, list[float]]] = {"in a run": {}, "torch by itself": {}}
     for _ in range(repeats):  # depths are interleaved, so that a busy moment of the machine meets all of them
         for depth in DEPTHS:
             hooks = (f"blocks.{depth - 1}.hook_resid_post",)
             one = activations.NetworkPass(model.load(settings, 0, prepared, depth), corpus, hooks)
-            times.setdefault(f"{depth} layers", []).append(
-                _seconds(lambda p=one, h=hooks: list(p.rows("train", 0, [h])))
-            )
+            _add(times, f"{depth} layers", threads, lambda p=one, h=hooks: list(p.rows("train", 0, [h])))
         whole = model.load(settings, 0, prepared)
         with torch.no_grad():
-            times.setdefault("30 layers and logits", []).append(_seconds(lambda n=whole: n(tokens)))
-    return {name: round(TOKENS / statistics.median(seconds), 1) for name, seconds in times.items()}
+            _add(times, "30 layers and logits", threads, lambda n=whole: n(tokens))
+    return {
+        where: {name: round(TOKENS / statistics.median(seconds), 1) for name, seconds in found.items()}
+        for where, found in times.items()
+    }
+
+
+def _add(times: dict[str, dict[str, list[float]]], name: str, threads: int, work: Callable[[], object]) -> None:
+    """The seconds of the same work in the environment of a run, and as torch comes."""
+    with deterministic(threads):
+        times["in a run"].setdefault(name, []).append(_seconds(work))
+    times["torch by itself"].setdefault(name, []).append(_seconds(work))
 
 
 def _gather(scratch: Path, repeats: int) -> dict[str, float]:

@@ -16,17 +16,21 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from peers import TRAINERS, Shape, Step, husai
 
+from husai_core.engine.environment import deterministic
+
 SHAPES = [Shape(576, 4608, 32, 2048), Shape(128, 1024, 32, 2048)]
 SEED_SHAPES = [
     Shape(128, d_sae, k, batch) for batch in (512, 2048) for d_sae, k in ((128, 8), (256, 16), (512, 32), (1024, 32))
 ]
 SEEDS = 8
+OURS = ("husai", "floor")  # timed in the environment of a run, as they would be; the others as their libraries come
 DISTRIBUTIONS = ("torch", "numpy", "sae-lens", "dictionary-learning", "eai-sparsify")
 
 
@@ -45,7 +49,8 @@ def compare(shape: Shape, runs: int) -> dict[str, object]:
     for round_number in range(runs + 3):
         batch = rows[: shape.batch] if round_number % 2 else rows[-shape.batch :]
         for name, step in steps.items():
-            elapsed = seconds(step, batch)
+            with deterministic(torch.get_num_threads()) if name in OURS else nullcontext():
+                elapsed = seconds(step, batch)
             if round_number >= 3:
                 took[name].append(elapsed)
     median = {name: statistics.median(values) for name, values in took.items()}
@@ -67,7 +72,8 @@ def eight_seeds(shape: Shape, runs: int) -> dict[str, object]:
     alone = [husai(shape, rows) for _ in range(SEEDS)]
     took: dict[str, list[float]] = {"together": [], "one_by_one": []}
     for round_number in range(runs + 3):
-        pair = seconds(together, rows), sum(seconds(step, rows) for step in alone)
+        with deterministic(torch.get_num_threads()):
+            pair = seconds(together, rows), sum(seconds(step, rows) for step in alone)
         if round_number >= 3:
             took["together"].append(pair[0])
             took["one_by_one"].append(pair[1])
