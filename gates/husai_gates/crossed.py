@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from husai_gates import student_t
-from husai_gates.interval import Interval, TooFewUnits, Unit, mean
+from husai_gates.interval import Interval, Spread, TooFewUnits, Unit, around, mean
 
 
 def crossed_interval(values: Mapping[Unit, Mapping[str, float]], confidence: float) -> Interval:
@@ -39,5 +38,5 @@ def crossed_interval(values: Mapping[Unit, Mapping[str, float]], confidence: flo
     if both > variance:
         sizes = of_seeds**2 / (s - 1) + of_parts**2 / (p - 1) + rest**2 / ((s - 1) * (p - 1))
         variance, freedom = both, max(1, int(both**2 / sizes))
-    half = student_t.quantile((1 + confidence) / 2, freedom) * math.sqrt(variance / (s * p))
-    return Interval(whole, whole - half, whole + half, s, "t over seeds and parts", confidence)
+    spread = Spread(math.sqrt(variance / (s * p)), freedom)
+    return around(whole, (spread,), s, "t over seeds and parts", confidence)
