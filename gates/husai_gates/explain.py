@@ -47,7 +47,7 @@ _WOULD_CHANGE = {
     "CMP-DATA": "Measuring both sides on the same rows.",
     "CMP-METRIC": "Measuring both sides with the same version of the metric.",
     "CMP-UNITS": "Measuring both sides on the same seeds.",
-    "CMP-BUDGET": "Training both sides with the same budget, width and sparsity; or a tolerance that the policy states.",
+    "CMP-BUDGET": "Training both sides with the same budget, width and sparsity; or a tolerance stated in the rule.",
     "POL-DIRECTION": "Correcting the policy: it asks a metric for its bad side.",
     "GATE-ERROR": "A repair of husai; please report it.",
 }
