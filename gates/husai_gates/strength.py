@@ -68,7 +68,7 @@ def sign_flip(values: Mapping[Unit, float], number: float) -> float | None:
         return None
     gains = [value - number for value in values.values()]
     observed = math.fsum(gains)
-    least = observed - ROUNDING * math.fsum(map(abs, gains))
+    least = observed - ROUNDING * math.fsum(max(abs(value), abs(number)) for value in values.values())
     flips = itertools.product((1, -1), repeat=len(gains))
     sums = (math.fsum(sign * gain for sign, gain in zip(signs, gains, strict=True)) for signs in flips)
     return sum(total >= least for total in sums) / float(2 ** len(gains))
@@ -80,7 +80,7 @@ def relabelled(ours: Mapping[Unit, float], theirs: Mapping[Unit, float], number:
         return None
     pool = [*(value - number for value in ours.values()), *theirs.values()]
     observed = _gap(pool, range(len(ours)))
-    least = observed - ROUNDING * max(map(abs, pool))
+    least = observed - ROUNDING * max(map(abs, (number, *ours.values(), *theirs.values())))
     chosen = list(itertools.combinations(range(len(pool)), len(ours)))
     return sum(_gap(pool, places) >= least for places in chosen) / len(chosen)
 

@@ -1,4 +1,4 @@
-"""Wilson's interval of a share, and the p-value that belongs to it."""
+"""Wilson's interval of a share, the p-value that belongs to it, and the exact one."""
 
 from __future__ import annotations
 
@@ -22,3 +22,9 @@ def wilson(hits: int, of: int, confidence: float) -> Interval:
 def above(hits: int, of: int, share: float) -> float:
     """The p-value of the claim that the true share is above this one."""
     return normal.tail((hits / of - share) / math.sqrt(share * (1 - share) / of))
+
+
+def exact(hits: int, of: int, share: float) -> float:
+    """The probability of as many hits or more, if the true share were this one."""
+    terms = (math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(hits, of + 1))
+    return min(1.0, math.fsum(terms))

@@ -10,7 +10,7 @@ from husai_gates.observe import observe, require_direction, require_units
 from husai_gates.plain_text import number
 from husai_gates.policy import Rule
 from husai_gates.rules.verdict import describe
-from husai_gates.wilson import above, wilson
+from husai_gates.wilson import above, exact, wilson
 
 
 def judge(rule: Rule, target: Condition, against: Condition | None, report: AuditReport, there: AuditReport) -> Cell:
@@ -27,19 +27,23 @@ def judge(rule: Rule, target: Condition, against: Condition | None, report: Audi
     values = observed.values.values()
     hits = sum((floor is None or v >= floor) and (ceiling is None or v <= ceiling) for v in values)
     interval = wilson(hits, len(values), rule.confidence)
-    holds = interval.low > rule.share
+    p, exact_p = above(hits, len(values), rule.share), exact(hits, len(values), rule.share)
     says = f"{hits} of {len(values)} seeds have it; the share is {describe(interval)}"
-    if not holds:
-        says = f"the lower bound {number(interval.low)} is not above {number(rule.share)}: {says}"
+    problem = None
+    if rule.exact and not exact_p <= rule.error:
+        problem = f"the exact p is {number(exact_p)}, not at most {number(rule.error)}"
+    if not interval.low > rule.share:
+        problem = f"the lower bound {number(interval.low)} is not above {number(rule.share)}"
     return Cell(
         condition=target.name,
         against=None,
-        status="pass" if holds else "fail",
-        code="RULE-HOLDS" if holds else "RULE-FAILED",
-        says=f"holds: {says}" if holds else says,
+        status="fail" if problem else "pass",
+        code="RULE-FAILED" if problem else "RULE-HOLDS",
+        says=f"{problem or 'holds'}: {says}",
         evidence=observed.located.path,
         unit="share of seeds",
         direction="higher",
         interval=interval,
-        p=above(hits, len(values), rule.share),
+        p=max(p, exact_p) if rule.exact else p,
+        exact_p=exact_p,
     )
