@@ -88,16 +88,22 @@ def of_components(values: np.ndarray, taken_off: float) -> np.ndarray:
     return t(n - 1) * np.sqrt(np.maximum(variance, 0))
 
 
-def floor(values: np.ndarray) -> np.ndarray:
+def without_effect(values: np.ndarray, freedom: int) -> np.ndarray:
+    """Half the width if no seed had an effect."""
     many = values.shape[1]
-    return t(many - 1) * values.std(axis=1, ddof=1) / many**0.5
+    return t(freedom) * values.std(axis=1, ddof=1) / many**0.5
 
 
 def components(values: np.ndarray, _: np.random.Generator) -> Bounds:
-    """All of it taken off, and never below the standard error of pairs at the t of seeds."""
-    n, many = seeds_in(values.shape[1]), values.shape[1]
-    least = t(n - 1) * values.std(axis=1, ddof=1) / many**0.5
+    """All of it taken off, and never below the standard error of independent pairs."""
+    least = without_effect(values, seeds_in(values.shape[1]) - 1)
     return symmetric(np.maximum(of_components(values, 1.0), least), values)
+
+
+def hedged(values: np.ndarray, _: np.random.Generator) -> Bounds:
+    """Half of it taken off, and never below the standard error of independent pairs."""
+    least = without_effect(values, seeds_in(values.shape[1]) - 1)
+    return symmetric(np.maximum(of_components(values, 0.5), least), values)
 
 
 def satterthwaite(values: np.ndarray, draw: np.random.Generator) -> Bounds:
@@ -108,12 +114,9 @@ def satterthwaite(values: np.ndarray, draw: np.random.Generator) -> Bounds:
     variance = np.maximum(plus - minus, 1e-300)
     spread = plus**2 / (n - 1) + (minus**2 / (n * (n - 3) / 2) if n > 3 else 0)
     half = t(np.maximum(variance**2 / spread, 0.3)) * np.sqrt(variance)
-    return symmetric(np.maximum(np.minimum(half, of_components(values, 0.0)), floor(values)), values)
-
-
-def hedged(values: np.ndarray, _: np.random.Generator) -> Bounds:
-    """Half of it taken off, and never below the t interval of pairs."""
-    return symmetric(np.maximum(of_components(values, 0.5), floor(values)), values)
+    return symmetric(
+        np.maximum(np.minimum(half, of_components(values, 0.0)), without_effect(values, values.shape[1] - 1)), values
+    )
 
 
 PAIRS: Mapping[str, Method] = {

@@ -110,21 +110,21 @@ def mean_interval(values: Sequence[float], confidence: float) -> Interval:
 
 
 def pairwise_interval(values: Mapping[Unit, float], confidence: float) -> Interval:
-    """The mean over all pairs of n seeds, by the mean squares between seeds and within pairs.
+    """The mean over all pairs of n seeds, by the mean squares between seeds and within pairs; t with n - 1.
 
     Ten pairs of five seeds are not ten samples: every seed sits in four of the pairs. What pairs differ in by
     themselves is taken off the variance between seeds by half only, because few seeds estimate it badly, and the
-    interval is never narrower than if no seed had an effect. Of three seeds it is the jackknife's.
+    standard error is never smaller than if no seed had an effect. Of three seeds it is the jackknife's.
     """
     n = len(seeds_of(values))
     _require_pairs(values)
     seeds, pairs = mean_squares(values)
     many = len(values)
     total = (seeds * (n - 1) + pairs * (many - n)) / (many - 1)
-    between = 4 * seeds / (n * (n - 2)) - pairs / ((n - 1) * (n - 2))
-    spreads = [Spread(math.sqrt(max(between, 0.0)), n - 1), Spread(math.sqrt(total / many), many - 1)]
+    hedged = 4 * seeds / (n * (n - 2)) - pairs / ((n - 1) * (n - 2))
+    spread = Spread(math.sqrt(max(hedged, total / many)), n - 1)
     method = "t over seeds, from mean squares of seeds and pairs"
-    return around(mean(list(values.values())), spreads, n, method, confidence)
+    return around(mean(list(values.values())), (spread,), n, method, confidence)
 
 
 def mean_squares(values: Mapping[Unit, float]) -> tuple[float, float]:
