@@ -100,7 +100,7 @@ def drop_condition(older: Any) -> None:
     older.drop([name for name, s in older.subjects.items() if s["condition"].startswith("addition.topk")])
     older.study = older.study.replace('role = "baseline"', 'role = "candidate"')
     older.policy = older.policy.partition("[[rule]]")[0] + (
-        '[[rule]]\nid = "measured"\nquestion = "?"\nreason = "Because."\nkind = "present"\nbenchmark = "reconstruction"\n'
+        '[[rule]]\nid = "measured"\nquestion = "?"\nreason = "So."\nkind = "present"\nbenchmark = "reconstruction"\n'
     )
     head, _, tail = older.study.partition("\n[[sae]]")
     older.study = f"{head}\n[[sae]]{tail.partition('[[sae]]')[2]}"

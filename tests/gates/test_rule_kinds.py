@@ -174,7 +174,7 @@ def test_of_several_metrics_one_is_luck(row: Any, draft: Any) -> None:
     error = (sum(n * n for n in noise) / 4 / 5) ** 0.5
     for one, other, n in zip(draft.measurement("explained_variance")["observations"], theirs, noise, strict=True):
         one["value"] = other["value"] + 0.001 * (quantile(1 - 0.018, 4) * error + n)
-    alone = 'kind = "superiority"\nbenchmark = "reconstruction"\nmetric = "explained_variance"\nover = { role = "baseline" }'
+    alone = EXACT.replace('{ control = "untrained" }\nexact = true', '{ role = "baseline" }')
     assert row(alone).status == "pass"
     assert row(alone).cells[0].p == pytest.approx(0.018, rel=1e-4)
     found = row(PARETO)

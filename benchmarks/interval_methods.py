@@ -1,8 +1,8 @@
-"""The intervals that `coverage.py` compares, of many draws at once, in numpy.
+"""The intervals that `interval_coverage.py` compares, of many draws at once, in numpy.
 
 `PAIRS` takes draws of all pairs of n seeds (draws, pairs) and `CROSSED` draws of seeds and parts (draws, seeds, parts);
 each gives the lower and upper bounds of a two-sided 95 % interval. The gate has its own implementation of the one that
-is chosen, and `coverage.py` checks that it gives the same bounds.
+is chosen, and `interval_coverage.py` checks that it gives the same bounds.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """How often do intervals hold the truth? Of pairs of seeds, and of seeds and parts, by simulation.
 
-    python benchmarks/coverage.py
+    python benchmarks/interval_coverage.py
 
-writes `benchmarks/coverage.json`, the figure `docs/coverage.svg`, and the tables of `docs/statistics.md` between their
-marks. The random stream is fixed, so the same numbers come again. `--quick` prints a smaller simulation and writes
-nothing.
+writes `benchmarks/interval_coverage.json`, the figure `docs/interval_coverage.svg`, and the tables of
+`docs/statistics.md` between their marks. The random stream is fixed, so the same numbers come again. `--quick` prints
+a smaller simulation and writes nothing.
 
 Pairs are drawn in two ways. *Components*: an effect of each seed and one of each pair, at an intraclass correlation
 (that of two pairs that share a seed) from 0, where seeds share nothing, to 0.5, where pairs add nothing; 0.26 is about
@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from intervals import CONFIDENCE, CROSSED, PAIRS, RESAMPLES, Method, pairs_of
+from interval_methods import CONFIDENCE, CROSSED, PAIRS, RESAMPLES, Method, pairs_of
 
 ROOT = Path(__file__).parents[1]
 RESULT, FIGURE, PAGE = (
-    ROOT / "benchmarks" / "coverage.json",
-    ROOT / "docs" / "coverage.svg",
+    ROOT / "benchmarks" / "interval_coverage.json",
+    ROOT / "docs" / "interval_coverage.svg",
     ROOT / "docs" / "statistics.md",
 )
 
@@ -279,7 +279,7 @@ def simulate(draws: int, small: int) -> dict[str, Any]:
     pairs, both = list(pair_cells(draws, small, draw)), list(part_cells(draws, small, draw))
     pairs_fit, parts_fit = fit(pairs, PAIRS), fit(both, CROSSED)
     return {
-        "command": "python benchmarks/coverage.py",
+        "command": "python benchmarks/interval_coverage.py",
         "random_stream": {"generator": "numpy.random.default_rng, PCG64", "seed": SEED, "numpy": np.__version__},
         "nominal": CONFIDENCE,
         "least": LEAST,
