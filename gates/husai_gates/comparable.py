@@ -136,6 +136,8 @@ def _budgets(
     rule: Rule, keys: tuple[str, ...], ours: tuple[Subject, ...], theirs: tuple[Subject, ...]
 ) -> Iterator[Difference]:
     """Budget and width, seed by seed; where no seed is in both, of every seed with every other."""
+    if "budget" not in keys and "width" not in keys:
+        return
     known = [[subject for subject in side if not subject.pretrained] for side in (ours, theirs)]
     together = [(a, b) for a, b in itertools.product(*known) if a.seed == b.seed] or itertools.product(*known)
     for one, other in together:

@@ -261,6 +261,9 @@ def estimate(rule: Rule, sample: Sample, confidence: float | None = None) -> Int
         return sample.interval(rule.confidence if confidence is None else confidence)
     except TooFewUnits as error:
         raise _too_few(error.has, error.needs) from None
+    except OverflowError:
+        says = f"the values of '{rule.metric}' are too large to have a standard error"
+        raise CannotJudge("inconclusive", "EV-NONFINITE", says, "look at what was measured") from None
 
 
 def require_units(rule: Rule, sample: Sample) -> None:

@@ -10,7 +10,7 @@ from husai_gates.interval import Interval
 
 def wilson(hits: int, of: int, confidence: float) -> Interval:
     """The shares that a score test would not reject, given how many of the seeds have a property."""
-    z = float(f"{normal.quantile((1 + confidence) / 2):.12g}")
+    z = normal.quantile((1 + confidence) / 2)
     share, square = hits / of, z * z
     centre = (share + square / (2 * of)) / (1 + square / of)
     half = z / (1 + square / of) * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
