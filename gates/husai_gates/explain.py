@@ -8,7 +8,7 @@ from husai_core.errors import UsageError, did_you_mean
 from husai_gates.decision import Cell, Decision, Row
 from husai_gates.finding import Finding
 from husai_gates.plain_text import number
-from husai_gates.reporters.text import family_words, headline, safe
+from husai_gates.reporters.text import headline, safe, strength_words
 from husai_gates.rules.verdict import describe
 from husai_gates.strength import POWER
 
@@ -80,7 +80,7 @@ def _row(row: Row) -> list[str]:
         f"  means     {_STATUS[row.status]}",
         f"  changes   {_would_change(row)}",
     ]
-    lines += [f"  could see {words}" for words in _reach(row)]
+    lines += [f"  strength  {words}" for words in _reach(row)]
     if row.next_step:
         lines.append(f"  next      {safe(row.next_step)}")
     return lines + [line for cell in row.cells for line in _cell(cell)]
@@ -88,10 +88,8 @@ def _row(row: Row) -> list[str]:
 
 def _reach(row: Row) -> Iterator[str]:
     """The smallest effect that would have been seen, and what the family makes of the p-value."""
-    if row.detectable is not None:
-        yield f"an effect of {number(row.detectable)} or more, four times in five"
-    if row.family:
-        yield family_words(row.family)
+    for words in strength_words(row):
+        yield f"{words} (with power {POWER:g})" if words.startswith("smallest") else words
 
 
 def _would_change(row: Row) -> str:
@@ -121,7 +119,7 @@ def _strength(cell: Cell) -> Iterator[str]:
         exact = "" if cell.exact_p is None else f", exact {number(cell.exact_p)}"
         yield f"p {number(cell.p)}{exact}"
     if cell.detectable is not None:
-        yield f"smallest effect it would have seen with power {POWER:g}: {number(cell.detectable)}"
+        yield f"detectable {number(cell.detectable)}"
 
 
 def _finding(finding: Finding) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from husai_core.errors import UsageError
 from husai_gates import policy as policies
 from husai_gates.explain import explain
+from husai_gates.reporters import REPORTERS
 
 HEAD = """
 schema = "husai:policy/v1"
@@ -248,7 +249,7 @@ def test_an_exact_p_over_parts_is_refused() -> None:
         policies.load((HEAD + EXACT + 'units = "seeds_and_parts"').encode(), "p")
 
 
-def test_a_threshold_says_what_it_could_have_seen(row: Any) -> None:
+def test_a_rule_says_what_it_could_have_seen(row: Any, draft: Any, decide: Any) -> None:
     stats = pytest.importorskip("scipy.stats")
     found = row(PARTS.replace('units = "seeds_and_parts"\n', ""))
     cell = found.cells[0]
@@ -256,5 +257,8 @@ def test_a_threshold_says_what_it_could_have_seen(row: Any) -> None:
     error = half / stats.t.ppf(0.975, 4)
     assert found.detectable == pytest.approx((stats.t.ppf(0.975, 4) + stats.t.ppf(0.8, 4)) * error, rel=1e-9)
     assert row('kind = "present"\nbenchmark = "reconstruction"\n').detectable is None
+    decided = decide(draft.files(), HEAD + RANGE + "at_least = 0\nat_most = 100")
+    for text in (explain(decided), REPORTERS["text"](decided), REPORTERS["markdown"](decided)):
+        assert "smallest margin it would have met" in text
     worst = 'kind = "threshold"\nbenchmark = "reconstruction"\nmetric = "explained_variance"\nworst_at_least = 0.5'
     assert (row(worst).cells[0].p, row(worst).detectable) == (None, None)

@@ -34,10 +34,13 @@ def render(decision: Decision) -> str:
     return "\n".join([*lines, *finding_lines(decision.findings)]) + "\n"
 
 
+_SMALLEST = dict.fromkeys(("equivalence", "range"), "smallest margin it would have met")
+
+
 def strength_words(row: Row) -> Iterator[str]:
     """What a row could have seen, and what its family makes of it; nothing where it has no test."""
     if row.detectable is not None:
-        yield f"smallest effect it would have seen: {number(row.detectable)}"
+        yield f"{_SMALLEST.get(row.kind, 'smallest effect it would have seen')}: {number(row.detectable)}"
     if row.family:
         yield family_words(row.family)
 
