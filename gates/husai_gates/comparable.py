@@ -16,12 +16,10 @@ from husai_gates.audit import AuditReport
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.condition import Condition
 from husai_gates.interval import mean
-from husai_gates.policy import LAST_RELEASE, Rule
+from husai_gates.policy import ALWAYS, LAST_RELEASE, MATCHED, Rule
 from husai_gates.select import Located
 
 BUDGET = ("steps", "batch_size", "rows_seen", "data_order_seed", "decay_share")
-ALWAYS = ("site", "target", "benchmark", "settings", "data", "rows")
-MATCHED = ("budget", "width")
 SPARSITY = "l0"
 SPARSITY_TOLERANCE = 0.1
 

@@ -38,7 +38,6 @@ _WOULD_CHANGE = {
     "EV-JOINT-SEEDS": "Seeds trained without an agreement term: those drawn together cannot vouch for one another.",
     "EV-ONE-UNIT": "A rule about the difference of something trained to this control: every seed has the same one.",
     "EV-PARTS": "Observations by document or data set, the same ones of every seed; or a rule about other seeds alone.",
-    "EV-NONFINITE": "Values that a computer can square; no metric of a dictionary is as large as these.",
     "EV-EXPLORED": "A rule about the condition that the search confirms, on seeds that took no part in the choice.",
     "EV-ZERO-WIDTH": "Seeds that are different runs: values equal to the last digit come from one run.",
     "CMP-SITE": "A comparator at the same site; or a rule that says by 'comparable' that sites may differ.",

@@ -115,7 +115,8 @@ class Apart:
 
     @property
     def flat(self) -> bool:
-        return self.one.flat and self.other.flat
+        """Whether either side is; a control that is the same for every seed has no spread to show."""
+        return any(side.flat for side in (self.one, self.other) if not side.located.condition.one_unit)
 
     @property
     def seeds(self) -> int:
@@ -261,9 +262,6 @@ def estimate(rule: Rule, sample: Sample, confidence: float | None = None) -> Int
         return sample.interval(rule.confidence if confidence is None else confidence)
     except TooFewUnits as error:
         raise _too_few(error.has, error.needs) from None
-    except OverflowError:
-        says = f"the values of '{rule.metric}' are too large to have a standard error"
-        raise CannotJudge("inconclusive", "EV-NONFINITE", says, "look at what was measured") from None
 
 
 def require_units(rule: Rule, sample: Sample) -> None:

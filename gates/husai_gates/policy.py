@@ -30,6 +30,10 @@ CHANCE = "chance"
 LAST_RELEASE = "last_release"
 SEEDS, PARTS = "seeds", "seeds_and_parts"
 
+# What two sides must share: always, and where both were trained to be compared.
+ALWAYS = ("site", "target", "benchmark", "settings", "data", "rows")
+MATCHED = ("budget", "width")
+
 Units = Literal["seeds", "seeds_and_parts"]
 Fixed = Literal["chance", "last_release"]
 
@@ -241,15 +245,28 @@ def _check_rules(rules: tuple[Rule, ...], place: str) -> None:
         here, bounds = f"{place} $.rule[{index}]", rule.bounds
         if rule.kind == "range" and not (bounds.at_least or 0.0) < (bounds.at_most or 0.0):
             raise UsageError(here, "at_least must be below at_most", "correct the range")
+        compares = isinstance(rule.against, Who) or rule.against == LAST_RELEASE
+        if not compares and (rule.paired is not None or rule.comparable is not None or rule.tolerance):
+            says = f"against {rule.against} there is nothing to pair or to match"
+            raise UsageError(here, says, "remove 'paired', 'comparable' and 'tolerance'")
         for key in rule.tolerance:
             wanted = key if key in ("width", "sparsity") else "budget"
-            if rule.comparable is not None and wanted not in rule.comparable:
+            if wanted not in _compared(rule):
                 says = f"a tolerance for '{key}', but '{wanted}' is not among the comparable keys"
                 raise UsageError(f"{here}.tolerance", says, f"add '{wanted}' to comparable, or remove the tolerance")
-        if "sparsity" in rule.tolerance and rule.comparable is None:
-            raise UsageError(f"{here}.tolerance", "sparsity is compared only if asked for", "state 'comparable'")
+        if rule.max_age_days is not None and rule.against != LAST_RELEASE:
+            says = "only the last release has an age"
+            raise UsageError(f"{here}.max_age_days", says, "remove it, or compare with the last release")
         if rule.exact and rule.units == PARTS:
             raise UsageError(f"{here}.exact", "an exact p-value is over seeds alone", "remove 'exact' or 'units'")
+
+
+def _compared(rule: Rule) -> tuple[str, ...]:
+    """The keys that the rule compares, as far as the policy alone can tell."""
+    if rule.comparable is not None:
+        return rule.comparable
+    matched = isinstance(rule.against, Who) and rule.against.by != "control"
+    return (*ALWAYS, *MATCHED) if matched else ALWAYS
 
 
 def _family(table: Mapping[str, Any], policy: Mapping[str, Any]) -> Family:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from husai_gates import student_t
-from husai_gates.interval import ROUNDING, Interval, Spread, Unit, mean
+from husai_gates.interval import ROUNDING, Interval, Spread, Unit
 
 POWER = 0.8
-MOST_FLIPS = 2**12
+MOST_SEEDS = 20  # a million flips
 
 
 @dataclass(frozen=True)
@@ -64,27 +66,36 @@ def sign_flip(values: Mapping[Unit, float], number: float) -> float | None:
 
     None where units are pairs of seeds, whose signs hang together, or too many to go through all flips.
     """
-    if any(len(unit) != 1 for unit in values) or 2 ** len(values) > MOST_FLIPS:
+    if any(len(unit) != 1 for unit in values) or len(values) > MOST_SEEDS:
         return None
-    gains = [value - number for value in values.values()]
-    observed = math.fsum(gains)
-    least = observed - ROUNDING * math.fsum(max(abs(value), abs(number)) for value in values.values())
-    flips = itertools.product((1, -1), repeat=len(gains))
-    sums = (math.fsum(sign * gain for sign, gain in zip(signs, gains, strict=True)) for signs in flips)
-    return sum(total >= least for total in sums) / float(2 ** len(gains))
+    # A flip turns some gains round. Its sum is as large as that observed where what was turned sums to nought or less.
+    losses = [number - value for value in values.values()]
+    least = -ROUNDING * math.fsum(max(abs(value), abs(number)) for value in values.values())
+    return sum(_reaching(losses, least).values()) / float(2 ** len(losses))
 
 
 def relabelled(ours: Mapping[Unit, float], theirs: Mapping[Unit, float], number: float) -> float | None:
     """The exact p-value of the claim that our mean is above theirs by the number, if labels could be exchanged."""
-    if any(len(unit) != 1 for unit in (*ours, *theirs)) or math.comb(len(ours) + len(theirs), len(ours)) > MOST_FLIPS:
+    if any(len(unit) != 1 for unit in (*ours, *theirs)) or len(ours) + len(theirs) > MOST_SEEDS:
         return None
-    pool = [*(value - number for value in ours.values()), *theirs.values()]
-    observed = _gap(pool, range(len(ours)))
-    least = observed - ROUNDING * max(map(abs, (number, *ours.values(), *theirs.values())))
-    chosen = list(itertools.combinations(range(len(pool)), len(ours)))
-    return sum(_gap(pool, places) >= least for places in chosen) / len(chosen)
+    mine = [value - number for value in ours.values()]
+    pool = [*mine, *theirs.values()]
+    least = math.fsum(mine) - ROUNDING * math.fsum(abs(number) + abs(value) for value in pool)
+    return _reaching(pool, least)[len(mine)] / math.comb(len(pool), len(mine))
 
 
-def _gap(pool: Sequence[float], places: Sequence[int]) -> float:
-    mine = set(places)
-    return mean([pool[i] for i in mine]) - mean([value for i, value in enumerate(pool) if i not in mine])
+def _reaching(values: Sequence[float], least: float) -> Counter[int]:
+    """How many subsets of each size have at least this sum, from the sums of either half."""
+    middle = len(values) // 2
+    left, right = _sums(values[:middle]), _sums(values[middle:])
+    found: Counter[int] = Counter()
+    for size, sums in left.items():
+        for other_size, others in right.items():
+            found[size + other_size] += sum(len(others) - bisect_left(others, least - one) for one in sums)
+    return found
+
+
+def _sums(values: Sequence[float]) -> dict[int, list[float]]:
+    """The sums of all subsets, by size, in order."""
+    sizes = range(len(values) + 1)
+    return {size: sorted(math.fsum(chosen) for chosen in itertools.combinations(values, size)) for size in sizes}

@@ -204,7 +204,7 @@ def test_nothing_relaxes_the_definition_of_the_metric(row: Any, draft: Any) -> N
     [
         ("comparable = ['site']\ntolerance = { steps = 0.1 }", "'budget' is not among"),
         ("comparable = ['site']\ntolerance = { width = 0.1 }", "'width' is not among"),
-        ("tolerance = { sparsity = 0.1 }", "only if asked for"),
+        ("tolerance = { sparsity = 0.1 }", "'sparsity' is not among"),
         ("tolerance = { seeds = 0.1 }", "unknown key 'seeds'"),
         ("tolerance = { steps = 2 }", "maximum"),
         ("comparable = ['sites']", "must be one of"),
@@ -214,4 +214,30 @@ def test_nothing_relaxes_the_definition_of_the_metric(row: Any, draft: Any) -> N
 def test_keys_that_contradict_themselves_are_refused(keys: str, message: str) -> None:
     with pytest.raises(UsageError) as stop:
         policies.load((HEAD + BETTER + keys).encode(), "p")
+    assert message in str(stop.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (
+            BETTER.replace('role = "baseline"', 'control = "untrained"') + "tolerance = { steps = 0.1 }",
+            "'budget' is not",
+        ),
+        (SAME.replace('{ condition = "elsewhere.relu" }', '"chance"') + "paired = true", "nothing to pair"),
+        (SAME.replace('{ condition = "elsewhere.relu" }', '"chance"') + ACROSS, "nothing to pair"),
+        (
+            'kind = "regression"\nbenchmark = "a"\nmetric = "b"\nmargin = 1\ntolerance = { width = 0.1 }',
+            "'width' is not",
+        ),
+        (
+            'kind = "pareto"\nover = { role = "baseline" }\nmax_age_days = 3\n'
+            'metrics = [{ benchmark = "a", metric = "b" }, { benchmark = "a", metric = "c" }]',
+            "only the last release",
+        ),
+    ],
+)
+def test_keys_without_an_effect_are_refused(rule: str, message: str) -> None:
+    with pytest.raises(UsageError) as stop:
+        policies.load((HEAD + rule).encode(), "p")
     assert message in str(stop.value)

@@ -33,7 +33,14 @@ question = "Did it get worse?"
 reason = "It must not."
 """
 REGRESSION = 'kind = "regression"\nbenchmark = "reconstruction"\nmetric = "explained_variance"\n'
-SEEDS = (1, 2, 3, 4, 5)
+PRESENT = """
+[[rule]]
+id = "measured"
+question = "Was it measured?"
+reason = "It must be."
+kind = "present"
+benchmark = "reconstruction"
+"""
 
 
 @pytest.fixture
@@ -99,9 +106,7 @@ def test_without_the_last_release_nothing_is_shown(draft: Any) -> None:
 def drop_condition(older: Any) -> None:
     older.drop([name for name, s in older.subjects.items() if s["condition"].startswith("addition.topk")])
     older.study = older.study.replace('role = "baseline"', 'role = "candidate"')
-    older.policy = older.policy.partition("[[rule]]")[0] + (
-        '[[rule]]\nid = "measured"\nquestion = "?"\nreason = "So."\nkind = "present"\nbenchmark = "reconstruction"\n'
-    )
+    older.policy = older.policy.partition("\n[[rule]]")[0] + PRESENT
     head, _, tail = older.study.partition("\n[[sae]]")
     older.study = f"{head}\n[[sae]]{tail.partition('[[sae]]')[2]}"
     for subject in older.subjects.values():
@@ -157,6 +162,25 @@ def test_an_unfit_release_is_no_comparison(draft: Any, older: Any, mutation: Any
     assert (decision.rows[0].status, decision.rows[0].code) == (status, code), decision.rows[0].says
     assert int(decision.exit_code) == 2
     assert explain(decision)
+
+
+@pytest.mark.parametrize("side", ["new", "old"])
+def test_a_side_whose_seeds_do_not_differ_proves_nothing(draft: Any, older: Any, side: str) -> None:
+    for observation in (draft if side == "new" else older).measurement("explained_variance")["observations"]:
+        observation["value"] = 0.95
+    older.policy = older.policy.partition("\n[[rule]]")[0] + PRESENT
+    row = compared(draft, older, REGRESSION + "margin = 0.5").rows[0]
+    assert (row.status, row.code) == ("inconclusive", "EV-ZERO-WIDTH")
+
+
+def test_a_bundle_with_a_regression_in_its_policy_is_fit_to_be_the_next_last_release(draft: Any, older: Any) -> None:
+    """Its own decision could not be compared with anything; that alone does not hold it back."""
+    for bundle in (draft, older):
+        bundle.views = True
+        bundle.policy += f'\n[[rule]]\nid = "as-good"\nquestion = "?"\nreason = "So."\n{REGRESSION}margin = 0.5\n'
+    decision = compared(draft, older, REGRESSION + "margin = 0.5")
+    assert decision.rows[0].status == "pass"
+    assert not decision.findings
 
 
 def test_the_very_same_bundle_is_stale(draft: Any) -> None:

@@ -84,12 +84,32 @@ def test_equal_values_count_as_ties_whatever_the_rounding() -> None:
     assert relabelled({(1,): 0.1 + 0.2, (2,): 0.3}, {(1,): 0.3, (2,): 0.3}, 0.0) == 1.0
 
 
+def test_sixteen_seeds_a_side_of_ten_are_gone_through() -> None:
+    draw = random.Random(4)
+    values = {(seed,): draw.gauss(0.3, 1) for seed in range(16)}
+    count = sum(
+        sum(sign * value for sign, value in zip(signs, values.values(), strict=True)) >= sum(values.values()) - 1e-12
+        for signs in itertools.product((1, -1), repeat=16)
+    )
+    assert sign_flip(values, 0.0) == count / 2**16
+    ours, theirs = ({(seed,): draw.gauss(mean, 1) for seed in range(10)} for mean in (0.5, 0.0))
+    approximate = stats.permutation_test(
+        (list(ours.values()), list(theirs.values())),
+        lambda one, other, axis: numpy.mean(one, axis=axis) - numpy.mean(other, axis=axis),
+        alternative="greater",
+        vectorized=True,
+        n_resamples=9999,
+        rng=numpy.random.default_rng(0),
+    )
+    assert relabelled(ours, theirs, 0.0) == pytest.approx(float(approximate.pvalue), abs=0.02)
+
+
 def test_pairs_of_seeds_and_very_many_seeds_have_no_exact_p() -> None:
     assert sign_flip({(1, 2): 0.5, (1, 3): 0.4, (2, 3): 0.6}, 0.0) is None
-    assert sign_flip({(seed,): 1.0 for seed in range(13)}, 0.0) is None
-    assert sign_flip({(seed,): 1.0 for seed in range(12)}, 0.0) == 2**-12
+    assert sign_flip({(seed,): 1.0 for seed in range(21)}, 0.0) is None
+    assert sign_flip({(seed,): 1.0 for seed in range(20)}, 0.0) == 2**-20
     assert relabelled({(1, 2): 0.5}, {(1,): 0.5}, 0.0) is None
-    assert relabelled({(s,): 0.5 for s in range(10)}, {(s,): 0.5 for s in range(10)}, 0.0) is None
+    assert relabelled({(s,): 0.5 for s in range(11)}, {(s,): 0.5 for s in range(10)}, 0.0) is None
 
 
 @pytest.mark.parametrize(("both", "least"), [(False, 0.76), (True, 0.78)])
