@@ -72,7 +72,12 @@ def test_a_family_may_state_its_error(draft: Any, decide: Any) -> None:
     rules += rule("near", "explained_variance", floor_at(draft, decide, 0.015))
     stated = HEAD + "error = 0.05\n"
     assert [row.status for row in decide(draft.files(), HEAD + rules).rows] == ["fail", "fail"]
-    assert [row.status for row in decide(draft.files(), stated + rules).rows] == ["pass", "pass"]
+    rows = decide(draft.files(), stated + rules).rows
+    assert [row.status for row in rows] == ["pass", "pass"]
+    adjusted = max(row.family.adjusted for row in rows)
+    for error, status in ((adjusted, "pass"), (adjusted * (1 - 1e-12), "fail")):
+        rows = decide(draft.files(), HEAD + f"error = {error!r}\n" + rules).rows
+        assert [row.status for row in rows] == [status, status]
 
 
 def test_a_rule_that_cannot_be_judged_counts_against_the_others(draft: Any, decide: Any) -> None:
