@@ -15,7 +15,14 @@ p_values = st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=12)
 
 @pytest.mark.parametrize(
     "values",
-    [[0.3], [0.7, 0.8], [0.01, 0.04, 0.03], [0.02, 0.02, 0.02, 0.9], [1.0, 0.0, 1e-12, 0.5], [0.012, 0.3, 0.004, 0.04, 0.04, 0.7]],
+    [
+        [0.3],
+        [0.7, 0.8],
+        [0.01, 0.04, 0.03],
+        [0.02, 0.02, 0.02, 0.9],
+        [1.0, 0.0, 1e-12, 0.5],
+        [0.012, 0.3, 0.004, 0.04, 0.04, 0.7],
+    ],
 )
 def test_it_is_that_of_statsmodels(values: list[float]) -> None:
     found = adjusted({str(place): p for place, p in enumerate(values)})

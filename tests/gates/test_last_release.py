@@ -17,7 +17,7 @@ from husai_gates.explain import explain
 from husai_gates.judge import judge
 from husai_gates.last_release import LastRelease
 from husai_gates.reporters import REPORTERS
-from husai_gates.views import check_views
+from husai_gates.views import check_views, make_views
 
 HEAD = """
 schema = "husai:policy/v1"
@@ -199,8 +199,26 @@ def test_a_release_that_was_tampered_with_is_invalid(draft: Any, older: Any) -> 
     assert int(decision.exit_code) == 3
 
 
-@pytest.mark.parametrize(("days", "status"), [(31, "pass"), (29, "inconclusive")])
-def test_a_policy_may_say_how_old_a_release_may_be(draft: Any, older: Any, days: int, status: str) -> None:
+def test_a_release_that_ended_when_this_run_began_is_older(draft: Any, older: Any) -> None:
+    older.provenance |= {"started": "2026-01-31T11:50:00Z", "finished": "2026-01-31T12:00:00Z"}
+    assert compared(draft, older, REGRESSION + "margin = 0.5").rows[0].status == "pass"
+
+
+def test_a_release_that_does_not_say_when_it_was_made_is_stale(draft: Any, older: Any, seal: Any) -> None:
+    def forget(files: dict[str, bytes]) -> dict[str, bytes]:
+        del files["provenance.json"], files["decision.json"], files["report.md"]
+        files |= make_views(files)
+        return dict(seal(files))
+
+    older.policy = older.policy.partition("\n[[rule]]")[0] + PRESENT
+    row = compared(draft, older, REGRESSION + "margin = 0.5", forget).rows[0]
+    assert (row.status, row.code) == ("inconclusive", "BASE-STALE")
+    assert "no time" in row.says
+
+
+@pytest.mark.parametrize(("days", "status"), [(29.9931, "pass"), (29.993, "inconclusive")])
+def test_a_policy_may_say_how_old_a_release_may_be(draft: Any, older: Any, days: float, status: str) -> None:
+    """The older run ended ten minutes short of thirty days before this one began."""
     row = compared(draft, older, REGRESSION + f"margin = 0.5\nmax_age_days = {days}").rows[0]
     assert row.status == status
     if status == "inconclusive":
