@@ -1,26 +1,49 @@
-"""Comparability: two measurements are subtracted only if nothing but the condition differs between them."""
+"""Comparability: two measurements are subtracted only if nothing but the condition differs between them.
+
+A rule may say which keys must be the same (`comparable`) and how far budgets, widths and sparsities may be apart
+(`tolerance`). The definition of the metric, and the model in whose scale it is measured, are compared always.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from husai_core.evidence import Evidence
 from husai_core.subject import Subject
+from husai_gates.audit import AuditReport
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.condition import Condition
+from husai_gates.interval import mean
+from husai_gates.policy import ALWAYS, LAST_RELEASE, MATCHED, Rule
 from husai_gates.select import Located
 
 BUDGET = ("steps", "batch_size", "rows_seen", "data_order_seed", "decay_share")
+SPARSITY = "l0"
+SPARSITY_TOLERANCE = 0.1
+
+Difference = tuple[str, str, Any, Any]
 
 
-def require_comparable(one: Located, other: Located) -> None:
+def keys_of(rule: Rule, against: Condition) -> tuple[str, ...]:
+    """What must be the same. A control differs from its base in its budget, and a release may be trained longer."""
+    if rule.comparable is not None:
+        return rule.comparable
+    matched = against.role != "control" and rule.against != LAST_RELEASE
+    return (*ALWAYS, *MATCHED) if matched else ALWAYS
+
+
+def require_comparable(rule: Rule, one: Located, other: Located, report: AuditReport, there: AuditReport) -> None:
     """Stop at the first key in which the two sides differ, and say which it is."""
-    for code, key, mine, theirs in _differences(one, other):
+    keys = keys_of(rule, other.condition)
+    for code, key, mine, theirs in _differences(rule, keys, one, other):
         says = f"'{one.condition.name}' and '{other.condition.name}' differ in {key}: {mine} and {theirs}"
         raise CannotJudge("inconclusive", code, says, "measure both sides in the same way")
-    if other.condition.role == "baseline":
+    if "budget" in keys:
         _require_known_budgets(one.condition, other.condition)
+    if "sparsity" in keys:
+        _require_sparsity(rule, one.condition, other.condition, report, there)
 
 
 def _require_known_budgets(*conditions: Condition) -> None:
@@ -32,34 +55,68 @@ def _require_known_budgets(*conditions: Condition) -> None:
             raise CannotJudge("inconclusive", "CMP-BUDGET", says, next_step)
 
 
-def _differences(one: Located, other: Located) -> Iterator[tuple[str, str, Any, Any]]:
+def _require_sparsity(rule: Rule, one: Condition, other: Condition, report: AuditReport, there: AuditReport) -> None:
+    """Mean active latents of both sides, as measured, are within the tolerance of one another."""
+    mine, theirs = _active_latents(one, report), _active_latents(other, there)
+    if not _near(mine, theirs, rule.tolerance.get("sparsity", SPARSITY_TOLERANCE)):
+        says = f"'{one.name}' and '{other.name}' differ in sparsity: {mine:.4g} and {theirs:.4g} active latents"
+        raise CannotJudge("inconclusive", "CMP-BUDGET", says, "compare dictionaries of the same sparsity")
+
+
+def _active_latents(condition: Condition, report: AuditReport) -> float:
+    found = [
+        mean(list(measurement.by_unit().values()))
+        for path, evidence in sorted(report.evidence.items())
+        if evidence.site == condition.site
+        for measurement in report.measurements.get((path, condition.name, SPARSITY), ())
+        if not measurement.setting
+    ]
+    if not found:
+        says = f"nobody measured '{SPARSITY}' of '{condition.name}', so its sparsity is matched to none"
+        raise CannotJudge(
+            "inconclusive", "CMP-BUDGET", says, f"measure '{SPARSITY}', as the benchmark reconstruction does"
+        )
+    return found[0]
+
+
+def _differences(rule: Rule, keys: tuple[str, ...], one: Located, other: Located) -> Iterator[Difference]:
     a, b = one.condition, other.condition
-    if (a.site, a.site_digest) != (b.site, b.site_digest):
-        yield "CMP-SITE", "site", a.site, b.site
-    if (own := _target(a.subjects)) != (other_target := _target(b.subjects)):
+    if "site" in keys and (a.site, a.site_digest) != (b.site, b.site_digest):
+        yield "CMP-SITE", "site", _site(a, b), _site(b, a)
+    if "target" in keys and (own := _target(a.subjects)) != (other_target := _target(b.subjects)):
         yield "CMP-TARGET", "what is reconstructed", own, other_target
     card = one.measurement.card
     if (whose := _model(a.subjects)) != (other_model := _model(b.subjects)) and "activation" in card.unit.split():
         yield "CMP-SCALE", f"whose activations '{card.name}' is measured in", whose, other_model
-    sides = [(_benchmark(one.evidence), _benchmark(other.evidence), "CMP-BENCHMARK")]
-    sides.append((_data(one.evidence), _data(other.evidence), "CMP-DATA"))
-    sides.append((one.measurement.card.to_json(), other.measurement.card.to_json(), "CMP-METRIC"))
-    if b.role == "baseline":
-        mine, theirs = _trained_by_seed(a.subjects), _trained_by_seed(b.subjects)
-        sides += [(_budget(mine[s]), _budget(theirs[s]), "CMP-BUDGET") for s in sorted(mine.keys() & theirs.keys())]
-    for left, right, code in sides:
+    tables = [(_benchmark(one.evidence, keys), _benchmark(other.evidence, keys), "CMP-BENCHMARK")]
+    tables.append((_data(one.evidence, keys), _data(other.evidence, keys), "CMP-DATA"))
+    tables.append((card.to_json(), other.measurement.card.to_json(), "CMP-METRIC"))
+    for left, right, code in tables:
         for key in sorted(left.keys() | right.keys()):
             if left.get(key) != right.get(key):
                 yield code, key, left.get(key, "nothing"), right.get(key, "nothing")
+    yield from _budgets(rule, keys, a.subjects, b.subjects)
 
 
-def _benchmark(evidence: Evidence) -> Mapping[str, Any]:
+def _site(one: Condition, other: Condition) -> str:
+    return one.site if one.site != other.site else f"{one.site} ({one.site_digest[:19]}...)"
+
+
+def _benchmark(evidence: Evidence, keys: tuple[str, ...]) -> Mapping[str, Any]:
     origin = evidence.benchmark
-    return {"version": origin.version, "source": origin.source, "settings": dict(evidence.settings)}
+    found: dict[str, Any] = {"name": origin.name}
+    if "benchmark" in keys:
+        found |= {"version": origin.version, "source": origin.source}
+    return {**found, "settings": dict(evidence.settings)} if "settings" in keys else found
 
 
-def _data(evidence: Evidence) -> Mapping[str, Any]:
-    return {f"the data '{source.name}'": (source.digest, source.rows) for source in (*evidence.data, *evidence.texts)}
+def _data(evidence: Evidence, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    """Digests and row counts by name; of data that may differ, the row counts alone, whatever the names."""
+    sources = (*evidence.data, *evidence.texts)
+    if "data" not in keys:
+        return {"the numbers of rows": sorted(source.rows for source in sources)} if "rows" in keys else {}
+    rows = "rows" in keys
+    return {f"the data '{source.name}'": (source.digest, source.rows if rows else None) for source in sources}
 
 
 def _target(subjects: tuple[Subject, ...]) -> str:
@@ -73,9 +130,32 @@ def _model(subjects: tuple[Subject, ...]) -> str:
     return "another model's" if any(s.control and s.control.activations for s in subjects) else "the site's"
 
 
-def _trained_by_seed(subjects: tuple[Subject, ...]) -> dict[int, Subject]:
-    return {subject.seed: subject for subject in subjects if not subject.pretrained}
+def _budgets(
+    rule: Rule, keys: tuple[str, ...], ours: tuple[Subject, ...], theirs: tuple[Subject, ...]
+) -> Iterator[Difference]:
+    """Budget and width, seed by seed; where no seed is in both, of every seed with every other."""
+    if "budget" not in keys and "width" not in keys:
+        return
+    known = [[subject for subject in side if not subject.pretrained] for side in (ours, theirs)]
+    together = [(a, b) for a, b in itertools.product(*known) if a.seed == b.seed] or itertools.product(*known)
+    for one, other in together:
+        left, right = _budget(one, keys), _budget(other, keys)
+        for key in sorted(left):
+            if not _near(left[key], right[key], rule.tolerance.get("width" if key == "d_sae" else key, 0.0)):
+                yield "CMP-BUDGET", key, _shown(left[key]), _shown(right[key])
 
 
-def _budget(subject: Subject) -> Mapping[str, Any]:
-    return {**{key: subject.budget.get(key) for key in BUDGET}, "d_sae": subject.dims["d_sae"]}
+def _budget(subject: Subject, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    found = {key: subject.budget.get(key) for key in BUDGET} if "budget" in keys else {}
+    return {**found, "d_sae": subject.dims["d_sae"]} if "width" in keys else found
+
+
+def _near(one: Any, other: Any, tolerance: float) -> bool:
+    """Equal, or numbers whose difference is at most this share of the larger."""
+    if one is None or other is None or tolerance == 0:
+        return bool(one == other)
+    return bool(abs(one - other) <= tolerance * max(abs(one), abs(other)))
+
+
+def _shown(value: Any) -> Any:
+    return "nothing" if value is None else value

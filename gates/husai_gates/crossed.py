@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from husai_gates import student_t
-from husai_gates.interval import Interval, TooFewUnits, Unit, mean
+from husai_gates.interval import Interval, Spread, TooFewUnits, Unit, around, mean
 
 
 def crossed_interval(values: Mapping[Unit, Mapping[str, float]], confidence: float) -> Interval:
     """The mean when seeds and parts both stand for others like them, and every seed has every part.
 
     The variance of the mean is that of two crossed random effects, from the mean squares of seeds, parts and what is
-    left over; t has the degrees of freedom of Satterthwaite, rounded down. It is never below the variance over seeds
-    alone or over parts alone. A bootstrap of seeds and parts estimates the same variance, but is blind to how few the
-    seeds are.
+    left over; t has the degrees of freedom of Satterthwaite, rounded down. The interval is never narrower than that
+    over seeds alone or over parts alone. A bootstrap of seeds and parts estimates the same variance, but is blind to
+    how few the seeds are (docs/statistics.md).
     """
     units = sorted(values)
     parts = sorted(values[units[0]])
@@ -34,10 +33,9 @@ def crossed_interval(values: Mapping[Unit, Mapping[str, float]], confidence: flo
         for unit, row in zip(units, rows, strict=True)
         for part, column in zip(parts, columns, strict=True)
     ) / ((s - 1) * (p - 1))
-    variance, freedom = max((of_seeds, s - 1), (of_parts, p - 1))
+    spreads = [Spread(math.sqrt(of_seeds / (s * p)), s - 1), Spread(math.sqrt(of_parts / (s * p)), p - 1)]
     both = of_seeds + of_parts - rest
-    if both > variance:
+    if both > max(of_seeds, of_parts):
         sizes = of_seeds**2 / (s - 1) + of_parts**2 / (p - 1) + rest**2 / ((s - 1) * (p - 1))
-        variance, freedom = both, max(1, int(both**2 / sizes))
-    half = student_t.quantile((1 + confidence) / 2, freedom) * math.sqrt(variance / (s * p))
-    return Interval(whole, whole - half, whole + half, s, "t over seeds and parts", confidence)
+        spreads.append(Spread(math.sqrt(both / (s * p)), max(1, int(both**2 / sizes))))
+    return around(whole, spreads, s, "t over seeds and parts", confidence)

@@ -10,7 +10,7 @@ import husai_core
 from husai_core import strict_json
 from husai_core.errors import ExitCode, InvalidEvidence
 from husai_gates.finding import Finding, gravest
-from husai_gates.interval import Interval
+from husai_gates.interval import Interval, Spread
 from husai_gates.plain_text import plain
 
 DECISION_SCHEMA = "husai:decision/v1"
@@ -22,7 +22,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 WORST_FIRST: tuple[Status, ...] = (
     "invalid", "error", "fail", "missing", "inconclusive", "not_applicable", "waived", "pass",
 )  # fmt: skip
-_RELEASES = frozenset({"pass", "waived", "not_applicable"})
+RELEASING = frozenset({"pass", "waived", "not_applicable"})
 _DOUBT = {"invalid": ExitCode.INVALID, "error": ExitCode.ERROR}
 
 VERDICTS = {
@@ -47,8 +47,8 @@ def conclude(statuses: Iterable[str], findings: Iterable[Finding]) -> ExitCode:
     """
     rows = list(statuses)
     doubts = {finding.severity for finding in findings}
-    doubts |= {_DOUBT.get(row, ExitCode.NOT_RELEASED) for row in rows if row not in _RELEASES}
-    if "pass" not in rows and _RELEASES.issuperset(rows):
+    doubts |= {_DOUBT.get(row, ExitCode.NOT_RELEASED) for row in rows if row not in RELEASING}
+    if "pass" not in rows and RELEASING.issuperset(rows):
         doubts.add(ExitCode.NOTHING_EVALUATED)
     return gravest(doubts)
 
@@ -78,6 +78,9 @@ class Cell:
     direction: str | None = None
     interval: Interval | None = None
     worst: tuple[tuple[int, ...], float] | None = None
+    p: float | None = None
+    exact_p: float | None = None
+    detectable: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "says", plain(self.says))
@@ -98,6 +101,7 @@ class Cell:
                 "direction",
             )
         }
+        spread = self.interval.spread if self.interval else None
         data["interval"] = self.interval and {
             "estimate": _rounded(self.interval.estimate),
             "low": _rounded(self.interval.low),
@@ -105,17 +109,44 @@ class Cell:
             "n": self.interval.n,
             "method": self.interval.method,
             "confidence": _rounded(self.interval.confidence),
+            "standard_error": spread and _rounded(spread.error),
+            "degrees_of_freedom": spread and _rounded(spread.freedom),
         }
         data["worst"] = self.worst and {"seeds": list(self.worst[0]), "value": _rounded(self.worst[1])}
+        for key in ("p", "exact_p", "detectable"):
+            value = getattr(self, key)
+            data[key] = None if value is None else _rounded(value)
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Cell:
         fields = dict(data)
-        fields["interval"] = Interval(**data["interval"]) if data["interval"] else None
+        fields["interval"] = _interval(data["interval"]) if data["interval"] else None
         worst = data["worst"]
         fields["worst"] = (tuple(worst["seeds"]), worst["value"]) if worst else None
         return cls(**fields)
+
+
+def _interval(data: Mapping[str, Any]) -> Interval:
+    """An interval as written: of its spreads, the one that made it as wide as it is."""
+    fields = {key: data[key] for key in ("estimate", "low", "high", "n", "method", "confidence")}
+    error, freedom = data["standard_error"], data["degrees_of_freedom"]
+    return Interval(**fields, spreads=() if error is None else (Spread(error, freedom),))
+
+
+@dataclass(frozen=True)
+class InFamily:
+    """Where a rule stands in its family: its p-value, that after Holm's correction, and the error of the family."""
+
+    name: str
+    p: float
+    adjusted: float
+    error: float
+    rules: int
+
+    def to_json(self) -> dict[str, Any]:
+        numbers = {key: _rounded(getattr(self, key)) for key in ("p", "adjusted", "error")}
+        return {"name": self.name, **numbers, "rules": self.rules}
 
 
 @dataclass(frozen=True)
@@ -132,17 +163,33 @@ class Row:
     says: str
     next_step: str = ""
     cells: tuple[Cell, ...] = ()
+    family: InFamily | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "says", plain(self.says))
         object.__setattr__(self, "next_step", plain(self.next_step))
 
+    @property
+    def detectable(self) -> float | None:
+        """The smallest effect that would have been seen in every cell; None where a cell has none."""
+        found = [cell.detectable for cell in self.cells]
+        known = [value for value in found if value is not None]
+        return max(known) if known and len(known) == len(found) else None
+
     def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "cells": [cell.to_json() for cell in self.cells]}
+        detectable = self.detectable
+        return {
+            **vars(self),
+            "family": self.family and self.family.to_json(),
+            "detectable": None if detectable is None else _rounded(detectable),
+            "cells": [cell.to_json() for cell in self.cells],
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Row:
-        return cls(**{**data, "cells": tuple(Cell.from_json(cell) for cell in data["cells"])})
+        fields = {key: value for key, value in data.items() if key != "detectable"}
+        fields["family"] = InFamily(**data["family"]) if data["family"] else None
+        return cls(**{**fields, "cells": tuple(Cell.from_json(cell) for cell in data["cells"])})
 
 
 @dataclass(frozen=True)
@@ -158,7 +205,10 @@ class PolicyName:
 
 @dataclass(frozen=True)
 class Decision:
-    """The rows and findings of one policy on one bundle. Nothing in it depends on when or where."""
+    """The rows and findings of one policy on one bundle. Nothing in it depends on when or where.
+
+    `baseline` is the content digest of the last release, where the bundle was compared with one.
+    """
 
     policy: PolicyName
     content_digest: str
@@ -166,6 +216,7 @@ class Decision:
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
     made_by: str = husai_core.__version__
+    baseline: str | None = None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -181,6 +232,7 @@ class Decision:
             "husai": self.made_by,
             "policy": vars(self.policy),
             "bundle": {"content_digest": self.content_digest},
+            "baseline": self.baseline and {"content_digest": self.baseline},
             "assurance": self.assurance,
             "verdict": self.verdict,
             "exit_code": int(self.exit_code),
@@ -195,7 +247,7 @@ class Decision:
         for row in data["rows"]:
             row["cells"] = [{k: v for k, v in cell.items() if k not in words} for cell in row["cells"]]
         return {
-            **{key: data[key] for key in ("policy", "bundle", "assurance", "verdict", "exit_code")},
+            **{key: data[key] for key in ("policy", "bundle", "baseline", "assurance", "verdict", "exit_code")},
             "rows": [{k: v for k, v in row.items() if k not in words} for row in data["rows"]],
             "findings": [{k: f[k] for k in ("code", "file", "path")} for f in data["findings"]],
         }
@@ -214,6 +266,7 @@ class Decision:
             rows=tuple(Row.from_json(row) for row in data["rows"]),
             findings=tuple(Finding.from_json(finding) for finding in data["findings"]),
             made_by=data["husai"],
+            baseline=data["baseline"] and data["baseline"]["content_digest"],
         )
         if (data["verdict"], data["exit_code"]) != (decision.verdict, decision.exit_code):
             rule = f"says '{plain(data['verdict'])}', its rows and findings give '{decision.verdict}'"

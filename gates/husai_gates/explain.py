@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from husai_core.errors import UsageError, did_you_mean
 from husai_gates.decision import Cell, Decision, Row
 from husai_gates.finding import Finding
-from husai_gates.reporters.text import headline, safe
+from husai_gates.plain_text import number
+from husai_gates.reporters.text import headline, safe, strength_words
 from husai_gates.rules.verdict import describe
+from husai_gates.strength import POWER
 
 _STATUS = {
     "pass": "The rule holds on every condition it talks about.",
@@ -23,23 +27,27 @@ _WOULD_CHANGE = {
     "RULE-HOLDS": "A new run, or a stricter policy.",
     "RULE-FAILED": "A better dictionary; or, where the interval reaches over the threshold, more seeds.",
     "EV-ABSENT": "Running what is missing, with the same study.",
-    "BASE-ABSENT": "Adding the comparator to the study and running it; a comparison needs both sides.",
+    "RULE-FAMILY": "A larger effect or more seeds: among the claims of its family this one could be luck.",
+    "BASE-ABSENT": "Adding the comparator to the study and running it, or giving the last release's bundle.",
+    "BASE-STALE": "The bundle of the release before this one: other weights, made earlier, and not too long ago.",
+    "BASE-INVALID": "A bundle of the last release that passes its audit and was released.",
     "EV-SKIPPED": "Installing what the benchmark needs, and running it.",
     "EV-FAILED": "Repairing the benchmark, and running it.",
     "EV-UNITS": "More seeds. One run says nothing about the next.",
     "EV-SEEDS-MISSING": "Measuring every seed that was planned: choosing among seeds is not allowed.",
     "EV-JOINT-SEEDS": "Seeds trained without an agreement term: those drawn together cannot vouch for one another.",
     "EV-ONE-UNIT": "A rule about the difference of something trained to this control: every seed has the same one.",
+    "EV-PARTS": "Observations by document or data set, the same ones of every seed; or a rule about other seeds alone.",
     "EV-EXPLORED": "A rule about the condition that the search confirms, on seeds that took no part in the choice.",
     "EV-ZERO-WIDTH": "Seeds that are different runs: values equal to the last digit come from one run.",
-    "CMP-SITE": "A comparator at the same site.",
+    "CMP-SITE": "A comparator at the same site; or a rule that says by 'comparable' that sites may differ.",
     "CMP-TARGET": "A comparator that reconstructs the same thing: one of the same architecture.",
     "CMP-SCALE": "A metric without the scale of activations, such as explained_variance: the models differ in scale.",
     "CMP-BENCHMARK": "Measuring both sides with the same version and settings of the benchmark.",
     "CMP-DATA": "Measuring both sides on the same rows.",
     "CMP-METRIC": "Measuring both sides with the same version of the metric.",
     "CMP-UNITS": "Measuring both sides on the same seeds.",
-    "CMP-BUDGET": "Training both sides with the same budget and width.",
+    "CMP-BUDGET": "Training both sides with the same budget, width and sparsity; or a tolerance stated in the rule.",
     "POL-DIRECTION": "Correcting the policy: it asks a metric for its bad side.",
     "GATE-ERROR": "A repair of husai; please report it.",
 }
@@ -71,12 +79,21 @@ def _row(row: Row) -> list[str]:
         f"  means     {_STATUS[row.status]}",
         f"  changes   {_would_change(row)}",
     ]
+    lines += [f"  strength  {words}" for words in _reach(row)]
     if row.next_step:
         lines.append(f"  next      {safe(row.next_step)}")
     return lines + [line for cell in row.cells for line in _cell(cell)]
 
 
+def _reach(row: Row) -> Iterator[str]:
+    """The smallest effect that would have been seen, and what the family makes of the p-value."""
+    for words in strength_words(row):
+        yield f"{words} (with power {POWER:g})" if words.startswith("smallest") else words
+
+
 def _would_change(row: Row) -> str:
+    if (row.kind, row.code) == ("equivalence", "RULE-FAILED"):
+        return "More seeds, where the interval reaches over the margin; a difference that is there stays."
     if (row.kind, row.code) == ("qualified", "RULE-FAILED"):
         return "Another instrument, or more seeds: with few of them the noise is taken to be large."
     return _WOULD_CHANGE.get(row.code, "Evidence that passes the audit.")
@@ -87,12 +104,21 @@ def _cell(cell: Cell) -> list[str]:
     lines = [f"  - {safe(cell.condition)}{against}: {cell.status} ({safe(cell.code)})"]
     if cell.interval:
         lines.append(f"      {describe(cell.interval)}; {safe(cell.unit)}, better: {safe(cell.direction)}")
+        lines += [f"      {words}" for words in _strength(cell)]
     else:
         lines.append(f"      {safe(cell.says)}")
     if cell.worst:
         seeds = " and ".join(map(str, cell.worst[0]))
         lines.append(f"      worst unit: seed {seeds} with {cell.worst[1]:.6g}")
     return lines
+
+
+def _strength(cell: Cell) -> Iterator[str]:
+    if cell.p is not None:
+        exact = "" if cell.exact_p is None else f", exact {number(cell.exact_p)}"
+        yield f"p {number(cell.p)}{exact}"
+    if cell.detectable is not None:
+        yield f"detectable {number(cell.detectable)}"
 
 
 def _finding(finding: Finding) -> list[str]:

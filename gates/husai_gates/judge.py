@@ -4,25 +4,43 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 
 from husai_core.bundle import Snapshot
 from husai_core.errors import ExitCode
+from husai_gates import last_release
 from husai_gates.audit import AuditReport
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.condition import Condition
 from husai_gates.decision import WORST_FIRST, Cell, Decision, PolicyName, Row
 from husai_gates.finding import Finding
-from husai_gates.policy import CHANCE, Policy, Rule, Who
+from husai_gates.last_release import LastRelease, older, started
+from husai_gates.multiplicity import corrected
+from husai_gates.policy import CHANCE, LAST_RELEASE, Policy, Rule, Who
 from husai_gates.preregistration import check_preregistration
 from husai_gates.requirement import requirement
 from husai_gates.rules import RULES
 from husai_gates.select import comparators, targets
 
 
-def judge(report: AuditReport, policy: Policy, snapshot: Snapshot) -> Decision:
-    """The decision on an audited bundle. The same bundle and policy always give the same bytes."""
+@dataclass(frozen=True)
+class Case:
+    """What the rules are judged on: an audited bundle, when its run began, and the last release, if one was given."""
+
+    report: AuditReport
+    started: datetime | None
+    last: LastRelease | None
+
+
+_FIXED = {CHANCE: CHANCE, LAST_RELEASE: last_release.NAME}
+
+
+def judge(report: AuditReport, policy: Policy, snapshot: Snapshot, last: LastRelease | None = None) -> Decision:
+    """The decision on an audited bundle. The same bundles and policy always give the same bytes."""
     findings = {*report.findings, *check_preregistration(policy, snapshot.files)}
-    rows = tuple(_row(rule, report) for rule in policy.rules)
+    case = Case(report, started(snapshot), last)
+    rows = corrected(policy, tuple(_row(rule, case) for rule in policy.rules))
     findings |= set(_policy_mistakes(rows))
     if not rows:
         findings.add(Finding("GATE-VACUOUS", "policy", "$.rule", "the policy has no rules", "add rules to it"))
@@ -34,6 +52,7 @@ def judge(report: AuditReport, policy: Policy, snapshot: Snapshot) -> Decision:
         assurance=report.assurance,
         rows=rows,
         findings=tuple(sorted(findings)),
+        baseline=last.report.content_digest if last else None,
     )
 
 
@@ -44,14 +63,15 @@ def _policy_mistakes(rows: tuple[Row, ...]) -> Iterator[Finding]:
                 yield Finding(cell.code, "policy", f"$.rule.{row.rule}", cell.says, cell.next_step)
 
 
-def _row(rule: Rule, report: AuditReport) -> Row:
+def _row(rule: Rule, case: Case) -> Row:
     """A rule judged on every cell; the row says what its worst cell says."""
+    report = case.report
     cells: tuple[Cell, ...] = ()
     if not report.intact:
         worst = _unbelievable(report)
     else:
         try:
-            cells = tuple(sorted(_cells(rule, report), key=lambda c: (c.condition, c.against or "")))
+            cells = tuple(sorted(_cells(rule, case), key=lambda c: (c.condition, c.against or "")))
             worst = min(cells, key=lambda c: WORST_FIRST.index(c.status), default=_nobody(rule))
         except Exception as error:
             worst = _broken("", error)
@@ -70,27 +90,33 @@ def _row(rule: Rule, report: AuditReport) -> Row:
     )
 
 
-def _cells(rule: Rule, report: AuditReport) -> Iterator[Cell]:
-    conditions = report.conditions
+def _cells(rule: Rule, case: Case) -> Iterator[Cell]:
+    conditions = case.report.conditions
     for target in targets(rule, conditions):
         if isinstance(target, str):
             yield Cell(target, None, "missing", "EV-ABSENT", f"there is no {rule.subject} here", "make the control")
         elif isinstance(rule.against, Who):
             others = comparators(rule.against, target, conditions)
             for other in others:
-                yield _cell(rule, target, other, report)
+                yield _cell(rule, target, other, case)
             if not others:
                 says = f"'{target.name}' has no {rule.against} to be compared with"
                 yield Cell(target.name, None, "missing", "BASE-ABSENT", says, "add it to the study and run it")
         else:
-            yield _cell(rule, target, None, report)
+            yield _cell(rule, target, None, case)
 
 
-def _cell(rule: Rule, target: Condition, other: Condition | None, report: AuditReport) -> Cell:
-    against = other.name if other else (CHANCE if rule.against == CHANCE else None)
+def _cell(rule: Rule, target: Condition, other: Condition | None, case: Case) -> Cell:
+    report = there = case.report
+    against = other.name if other else _FIXED.get(str(rule.against))
     try:
         _refuse_explored(target, report)
-        cell = RULES[rule.kind](rule, target, other, report)
+        if rule.against == LAST_RELEASE:
+            other = older(rule, target, report, case.started, case.last)
+            there = case.last.report if case.last else report
+        cell = RULES[rule.kind](rule, target, other, report, there)
+        if rule.against == LAST_RELEASE:
+            cell = dataclasses.replace(cell, against=against)
     except CannotJudge as stop:
         cell = Cell(target.name, against, stop.status, stop.code, stop.says, stop.next_step)
     except Exception as error:

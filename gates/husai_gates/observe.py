@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from husai_core.metric import MetricCard
 from husai_gates.audit import AuditReport
@@ -11,16 +14,48 @@ from husai_gates.cannot_judge import CannotJudge
 from husai_gates.comparable import require_comparable
 from husai_gates.condition import Condition
 from husai_gates.interval import Interval, TooFewUnits, Unit, interval, is_flat, is_nothing, seeds_of
-from husai_gates.policy import Rule
+from husai_gates.policy import PARTS, Rule
 from husai_gates.select import Located, locate
+
+Parts = Mapping[Unit, Mapping[str, float]]
+
+
+class Sample(Protocol):
+    """What an interval is made of."""
+
+    @property
+    def located(self) -> Located: ...
+
+    @property
+    def card(self) -> MetricCard: ...
+
+    @property
+    def flat(self) -> bool:
+        """Whether no unit differs from another by more than rounding."""
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds, on the side that has fewer."""
+
+    def interval(self, confidence: float) -> Interval: ...
+
+    def exact_p(self, number: float) -> float | None:
+        """The exact p-value of the claim that the truth is above the number, where there is one."""
+
+    def fewest_seeds(self, error: float) -> int:
+        """How many seeds an exact p-value of this size needs."""
 
 
 @dataclass(frozen=True)
 class Observed:
-    """Values by unit: raw ones, or paired differences turned so that higher is better."""
+    """Values by unit: raw ones, or paired differences turned so that higher is better.
+
+    `parts` are the same values by part, where the rule is about other parts, too.
+    """
 
     located: Located
     values: Mapping[Unit, float]
+    parts: Parts | None = None
 
     @property
     def flat(self) -> bool:
@@ -36,6 +71,80 @@ class Observed:
     def card(self) -> MetricCard:
         return self.located.measurement.card
 
+    @property
+    def seeds(self) -> int:
+        return len(seeds_of(self.values))
+
+    def interval(self, confidence: float) -> Interval:
+        """Over seeds, or over seeds and parts."""
+        if self.parts is None:
+            return interval(self.values, confidence)
+        from husai_gates.crossed import crossed_interval
+
+        return crossed_interval(self.parts, confidence)
+
+    def exact_p(self, number: float) -> float | None:
+        """By all sign flips of the seeds, whose parts are no part of it."""
+        from husai_gates.strength import sign_flip
+
+        return None if self.parts is not None else sign_flip(self.values, number)
+
+    def fewest_seeds(self, error: float) -> int:
+        return next(n for n in itertools.count(1) if 2**-n <= error)
+
+    def shifted(self, by: float) -> Observed:
+        """The same with a number taken off every value."""
+        parts = self.parts and {unit: {k: v - by for k, v in of.items()} for unit, of in self.parts.items()}
+        return Observed(self.located, {unit: value - by for unit, value in self.values.items()}, parts)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Two conditions that share no unit, turned so that a higher difference is better for the first."""
+
+    one: Observed
+    other: Observed
+
+    @property
+    def located(self) -> Located:
+        return self.one.located
+
+    @property
+    def card(self) -> MetricCard:
+        return self.one.card
+
+    @property
+    def flat(self) -> bool:
+        """Whether either side is; a control that is the same for every seed has no spread to show."""
+        return any(side.flat for side in (self.one, self.other) if not side.located.condition.one_unit)
+
+    @property
+    def seeds(self) -> int:
+        return min(self.one.seeds, self.other.seeds)
+
+    @property
+    def _sides(self) -> tuple[Observed, Observed]:
+        return (self.other, self.one) if self.card.direction == "lower" else (self.one, self.other)
+
+    def interval(self, confidence: float) -> Interval:
+        """Welch's, of the intervals of the two sides."""
+        from husai_gates.welch import apart
+
+        better, worse = self._sides
+        return apart(better.interval(confidence), worse.interval(confidence), confidence)
+
+    def exact_p(self, number: float) -> float | None:
+        """By all ways to share the seeds out between the two sides."""
+        from husai_gates.strength import relabelled
+
+        better, worse = self._sides
+        if better.parts is not None or worse.parts is not None:
+            return None
+        return relabelled(better.values, worse.values, number)
+
+    def fewest_seeds(self, error: float) -> int:
+        return next(n for n in itertools.count(1) if 1 / math.comb(2 * n, n) <= error)
+
 
 def observe(rule: Rule, condition: Condition, report: AuditReport) -> Observed:
     """The observations of a rule's metric on a condition, to be judged on their own."""
@@ -49,7 +158,25 @@ def _observe(rule: Rule, condition: Condition, report: AuditReport) -> Observed:
     values = located.measurement.by_unit()
     require_seeds(condition, values, report)
     _require_independent_seeds(condition)
-    return Observed(located, values)
+    return Observed(located, values, _parts(rule, located) if rule.units == PARTS else None)
+
+
+def _parts(rule: Rule, located: Located) -> Parts:
+    """The values by part, where there are several and every seed has them all."""
+    values = located.measurement.by_part()
+    name = located.condition.name
+    if any(len(unit) != 1 for unit in values):
+        says = f"'{rule.metric}' of '{name}' is of pairs of seeds, which cannot be judged over parts"
+        raise CannotJudge("inconclusive", "EV-PARTS", says, "judge it over seeds")
+    if len(located.measurement.parts()) < 2:
+        says = f"'{rule.metric}' of '{name}' was not observed in several parts, and the rule is about others like them"
+        raise CannotJudge(
+            "inconclusive", "EV-PARTS", says, "measure it by document or data set, or judge it over seeds"
+        )
+    if len({frozenset(by_part) for by_part in values.values()}) > 1:
+        says = f"the seeds of '{name}' were not all observed in the same parts"
+        raise CannotJudge("inconclusive", "EV-PARTS", says, "measure every seed on the same parts")
+    return values
 
 
 def _require_independent_seeds(condition: Condition) -> None:
@@ -75,16 +202,27 @@ def require_seeds(condition: Condition, values: Mapping[Unit, float], report: Au
         raise CannotJudge("inconclusive", "EV-SEEDS-MISSING", says, "run the benchmark on every planned seed")
 
 
-def pair(rule: Rule, target: Condition, against: Condition, report: AuditReport) -> tuple[Observed, Observed]:
-    """Target and comparator on the same units and parts, measured in the same way."""
+def sides(
+    rule: Rule, target: Condition, against: Condition, report: AuditReport, there: AuditReport | None = None
+) -> tuple[Observed, Observed]:
+    """Target and comparator, measured in the same way; the comparator lies `there`, in another bundle, or in this."""
+    there = there or report
     one = _observe(rule, target, report)
     try:
-        other = _observe(rule, against, report)
+        other = _observe(rule, against, there)
     except CannotJudge as stop:
         code = "BASE-ABSENT" if stop.code == "EV-ABSENT" else stop.code
         raise CannotJudge(stop.status, code, f"the comparator: {stop.says}", stop.next_step) from None
     _require_a_unit_per_seed(target, against)
-    require_comparable(one.located, other.located)
+    require_comparable(rule, one.located, other.located, report, there)
+    return one, other
+
+
+def pair(
+    rule: Rule, target: Condition, against: Condition, report: AuditReport, there: AuditReport | None = None
+) -> tuple[Observed, Observed]:
+    """Target and comparator on the same units and parts, measured in the same way."""
+    one, other = sides(rule, target, against, report, there)
     if one.values.keys() != other.values.keys():
         odd = min(one.values.keys() ^ other.values.keys())
         says = f"only one of '{target.name}' and '{against.name}' has the unit {list(odd)}"
@@ -95,31 +233,50 @@ def pair(rule: Rule, target: Condition, against: Condition, report: AuditReport)
     return one, other
 
 
-def difference(rule: Rule, target: Condition, against: Condition, report: AuditReport) -> Observed:
-    """Paired differences, target minus comparator, positive where the target is better."""
-    return gain(*pair(rule, target, against, report))
+def difference(
+    rule: Rule, target: Condition, against: Condition, report: AuditReport, there: AuditReport | None = None
+) -> Sample:
+    """Target minus comparator, positive where the target is better: paired by seed, or of seeds that share nothing."""
+    paired = rule.paired
+    if paired is None:
+        paired = there in (None, report) and target.site == against.site
+    if paired:
+        return gain(*pair(rule, target, against, report, there))
+    return Apart(*sides(rule, target, against, report, there))
 
 
 def gain(one: Observed, other: Observed) -> Observed:
     """The differences of two sides that were paired, positive where the first is better."""
     sign = -1 if one.card.direction == "lower" else 1
-    return Observed(one.located, {unit: sign * (v - other.values[unit]) for unit, v in one.values.items()})
+    parts = None
+    if one.parts is not None and other.parts is not None:
+        theirs = other.parts
+        parts = {u: {k: sign * (v - theirs[u][k]) for k, v in of.items()} for u, of in one.parts.items()}
+    return Observed(one.located, {unit: sign * (v - other.values[unit]) for unit, v in one.values.items()}, parts)
 
 
-def estimate(rule: Rule, observed: Observed, confidence: float | None = None) -> Interval:
+def estimate(rule: Rule, sample: Sample, confidence: float | None = None) -> Interval:
     """The interval of the values, if there are as many seeds as the policy wants and as the method needs."""
-    has = len(seeds_of(observed.values))
+    require_units(rule, sample)
     try:
-        if has < rule.min_units:
-            raise TooFewUnits(has, rule.min_units)
-        return interval(observed.values, rule.confidence if confidence is None else confidence)
+        return sample.interval(rule.confidence if confidence is None else confidence)
     except TooFewUnits as error:
-        says = f"has {error.has} seed{'s' if error.has != 1 else ''}, needs {error.needs}"
-        raise CannotJudge("inconclusive", "EV-UNITS", says, "train and measure more seeds") from None
+        raise _too_few(error.has, error.needs) from None
 
 
-def require_direction(observed: Observed, rule: Rule, wrong: str | None, why: str) -> None:
+def require_units(rule: Rule, sample: Sample) -> None:
+    """As many seeds as the policy wants."""
+    if sample.seeds < rule.min_units:
+        raise _too_few(sample.seeds, rule.min_units)
+
+
+def _too_few(has: int, needs: int) -> CannotJudge:
+    says = f"has {has} seed{'s' if has != 1 else ''}, needs {needs}"
+    return CannotJudge("inconclusive", "EV-UNITS", says, "train and measure more seeds")
+
+
+def require_direction(sample: Sample, rule: Rule, wrong: str | None, why: str) -> None:
     """A rule that asks for the wrong direction of its metric is a mistake in the policy."""
-    if observed.card.direction == wrong:
+    if sample.card.direction == wrong:
         says = f"'{rule.metric}' is better when {wrong}; {why}" if wrong != "neither" else f"'{rule.metric}' {why}"
         raise CannotJudge("error", "POL-DIRECTION", says, "correct the rule")

@@ -12,6 +12,7 @@ from husai_gates import policies, policy
 from husai_gates.audit import AuditReport, audit, unreadable
 from husai_gates.decision import Decision
 from husai_gates.judge import judge
+from husai_gates.last_release import LastRelease
 from husai_gates.views import check_views, unchecked
 
 
@@ -20,12 +21,13 @@ def audit_folder(folder: Path) -> AuditReport:
     return _audited(folder)[1]
 
 
-def gate(folder: Path, policy_name: str) -> Decision:
-    """The decision on a bundle by a policy file, or by a shipped policy of that name."""
+def gate(folder: Path, policy_name: str, baseline: Path | None = None) -> Decision:
+    """The decision on a bundle by a policy file, or by a shipped policy of that name, beside the last release's."""
     raw, place = policies.find(policy_name)
     chosen = policy.load(raw, place)
     snapshot, report = _audited(folder)
-    return judge(report, chosen, snapshot)
+    last = LastRelease.of(*_audited(baseline)) if baseline else None
+    return judge(report, chosen, snapshot, last)
 
 
 def _audited(folder: Path) -> tuple[Snapshot, AuditReport]:

@@ -37,7 +37,9 @@ def targets(rule: Rule, conditions: Mapping[str, Condition]) -> list[Condition |
 
 
 def comparators(who: Who, target: Condition, conditions: Mapping[str, Condition]) -> list[Condition]:
-    """What a condition is compared with: controls of its base; baselines at its site, else anywhere."""
+    """What a condition is compared with: controls of its base; one by name; baselines at its site, else anywhere."""
+    if who.by == "condition":
+        return [c for c in conditions.values() if c.name == who.name != target.name]
     if who.by == "control":
         return [c for c in _controls(target.base, who.name, conditions) if c.name != target.name]
     baselines = [c for c in conditions.values() if c.role == who.name and c.name != target.name]

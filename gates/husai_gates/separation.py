@@ -8,8 +8,8 @@ over n seeds,
 
 where q is the quantile of chi-square with n - 1 degrees of freedom at (1 - confidence) / 2. Both bounds are taken
 against the instrument: few seeds make the gain uncertain, and the noise, too. Of metrics of pairs of seeds, sd is that
-of the pseudo-values of the jackknife, as in their intervals. A control that is the same for every seed has no noise of
-its own; then the other side's counts.
+of the pseudo-values of the jackknife, which is rather too large than too small. A control that is the same for every
+seed has no noise of its own; then the other side's counts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from husai_gates import chi_square
 from husai_gates.cannot_judge import CannotJudge
-from husai_gates.interval import Interval, replicates, variance
+from husai_gates.interval import Interval, Spread, replicates, variance
 from husai_gates.observe import Observed, estimate, gain, require_direction
 from husai_gates.policy import Rule
 
@@ -37,8 +37,10 @@ class Separation:
     @property
     def in_noise(self) -> Interval:
         """The same gain in units of the noise; the lower bound is the separation."""
-        low, centre, high = (value / self.noise for value in (self.gain.low, self.gain.estimate, self.gain.high))
-        return Interval(centre, low, high, self.gain.n, self.gain.method, self.gain.confidence)
+        gain = self.gain
+        low, centre, high = (value / self.noise for value in (gain.low, gain.estimate, gain.high))
+        spreads = tuple(Spread(spread.error / self.noise, spread.freedom) for spread in gain.spreads)
+        return Interval(centre, low, high, gain.n, gain.method, gain.confidence, spreads)
 
 
 def separate(rule: Rule, one: Observed, other: Observed) -> Separation:

@@ -1,4 +1,4 @@
-"""Student's t distribution in pure Python: tail probability and quantile, good to 1e-9 relative for whole df.
+"""Student's t distribution in pure Python: tail probability and quantile, good to 1e-9 relative.
 
 The tail is half a regularised incomplete beta function, evaluated by its continued fraction (Lentz); the
 quantile is found by Newton steps inside a bracket that only ever shrinks. Importing scipy would take longer
@@ -16,19 +16,21 @@ _EPSILON = sys.float_info.epsilon
 _MOST_TERMS = 10_000
 
 
-def tail(t: float, df: int) -> float:
-    """P(T > t) for t >= 0."""
+def tail(t: float, df: float) -> float:
+    """P(T > t)."""
+    if t < 0:
+        return 1.0 - tail(-t, df)
     square = t * t
     return 0.5 * _incomplete_beta(df / 2, 0.5, df / (df + square), square / (df + square))
 
 
-def density(t: float, df: int) -> float:
+def density(t: float, df: float) -> float:
     """The probability density at t."""
     return math.exp(-_log_beta(df / 2, 0.5) - 0.5 * math.log(df) - (df + 1) / 2 * math.log1p(t * t / df))
 
 
 @functools.cache
-def quantile(p: float, df: int) -> float:
+def quantile(p: float, df: float) -> float:
     """The t with P(T <= t) = p, rounded to 12 digits so that two machines agree on every bit of it."""
     if not 0 < p < 1 or df < 1:
         raise ValueError(f"no t quantile for p = {p}, df = {df}")
@@ -38,7 +40,7 @@ def quantile(p: float, df: int) -> float:
     return size if p > 0.5 else -size
 
 
-def _upper_quantile(q: float, df: int) -> float:
+def _upper_quantile(q: float, df: float) -> float:
     """The t > 0 with P(T > t) = q, for 0 < q < 1/2."""
     low, high = 0.0, 1.0
     while tail(high, df) > q:

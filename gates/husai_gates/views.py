@@ -20,9 +20,10 @@ from husai_gates.audit.layout import kind_of
 from husai_gates.decision import Decision
 from husai_gates.finding import Finding
 from husai_gates.judge import judge
+from husai_gates.last_release import DECISION
 from husai_gates.reporters.text import headline
 
-DECISION, REPORT = "decision.json", "report.md"
+REPORT = "report.md"
 _AGAIN = "remove it, or make it again with 'husai gate'"
 
 

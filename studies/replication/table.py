@@ -1,6 +1,6 @@
 """The numbers of docs/replication.md, from the committed bundles: `python studies/replication/table.py`.
 
-Intervals are the gate's own: 95 %, t over seeds, and over pairs of seeds by the jackknife. Differences are paired, by
+Intervals are the gate's own: 95 %, t over seeds, for pairs of seeds by mean squares of both. Differences are paired, by
 seed or by pair of seeds. Where seeds were drawn together there is one run, so there is no interval.
 """
 

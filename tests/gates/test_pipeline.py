@@ -97,6 +97,54 @@ def test_the_gate_runs_while_everything_heavy_and_every_plugin_is_blocked(folder
     assert done.returncode == 0, done.stderr
 
 
+_EVERY_KIND = """
+schema = "husai:policy/v1"
+name = "every-kind"
+version = "1"
+purpose = "Every kind of rule once."
+confidence = 0.95
+min_units = 3
+
+[[family]]
+name = "claims"
+reason = "Each is quoted by itself."
+"""
+_KINDS = {
+    "present": "",
+    "threshold": 'metric = "explained_variance"\nat_least = 0.9\nfamily = "claims"',
+    "range": 'metric = "l0"\nat_least = 7\nat_most = 9\nfamily = "claims"',
+    "proportion": 'metric = "explained_variance"\nat_least = 0.9\nshare = 0.3\nexact = true',
+    "superiority": 'metric = "explained_variance"\nover = { role = "baseline" }\npaired = false',
+    "non_inferiority": 'metric = "explained_variance"\nto = { role = "baseline" }\nmargin = 0.01',
+    "equivalence": 'metric = "explained_variance"\nto = { condition = "addition.relu" }\nmargin = 0.05\n'
+    'subject = { condition = "addition.topk" }',
+    "regression": 'metric = "explained_variance"\nmargin = 0.01',
+    "pareto": 'over = { role = "baseline" }\nmetrics = [\n{ benchmark = "reconstruction", metric = "dead_fraction" },\n'
+    '{ benchmark = "reconstruction", metric = "explained_variance" }]',
+    "qualified": 'metric = "explained_variance"\nbad = { control = "random_decoder" }\nat_least = 1',
+}
+
+
+def test_every_kind_of_rule_is_judged_while_everything_heavy_is_blocked(folder: Path, tmp_path: Path) -> None:
+    from husai_gates.rules import RULES
+
+    assert set(_KINDS) == set(RULES)
+    rules = [
+        f'[[rule]]\nid = "{kind}"\nquestion = "?"\nreason = "So."\nkind = "{kind}"\n'
+        + ("" if kind == "pareto" else 'benchmark = "reconstruction"\n')
+        + f"{keys}\n"
+        for kind, keys in _KINDS.items()
+    ]
+    (tmp_path / "p.toml").write_text("\n".join([_EVERY_KIND, *rules]))
+    code = (
+        "from pathlib import Path\nfrom husai_gates.pipeline import gate\n"
+        f"decision = gate(Path({str(folder)!r}), {str(tmp_path / 'p.toml')!r})\n"
+        "print([(row.kind, row.status) for row in decision.rows if row.status != 'pass'])\n"
+    )
+    done = _isolated(code, [*HEAVY, *PLUGINS])
+    assert done.stdout.strip() == "[('regression', 'missing')]", done.stdout + done.stderr
+
+
 def test_every_module_imports_while_everything_heavy_is_blocked() -> None:
     import husai_gates
 

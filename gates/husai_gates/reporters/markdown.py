@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from husai_core.errors import one_line
-from husai_gates.decision import Decision
-from husai_gates.reporters.text import headline
+from husai_gates.decision import Decision, Row
+from husai_gates.reporters.text import headline, strength_words
 
 _ACTIVE = {ord(c): f"&#{ord(c)};" for c in "&<>|`*[]\\~#$"}
 _EMPHASIS = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -43,9 +43,16 @@ def sections(decision: Decision) -> list[str]:
         f"Policy {safe(policy.digest)}, bundle {safe(decision.content_digest)}, {safe(decision.assurance)}.",
         "",
     ]
-    rows = [(row.status, row.rule, row.question, row.asks, row.says, row.code, row.reason) for row in decision.rows]
+    if decision.baseline:
+        lines += [f"Compared with the last release, bundle {safe(decision.baseline)}.", ""]
+    rows = [(row.status, row.rule, row.question, row.asks, _seen(row), row.code, row.reason) for row in decision.rows]
     lines += table(("status", "rule", "question", "what it needs", "what was seen", "code", "why it is asked"), rows)
     if decision.findings:
         found = [(f.code, f"{f.file} {f.path}", f.rule, f.next_step) for f in decision.findings]
         lines += ["", "Findings:", "", *table(("code", "where", "what", "next step"), found)]
     return lines
+
+
+def _seen(row: Row) -> str:
+    """What was seen, and what could have been."""
+    return "; ".join((row.says, *strength_words(row)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from husai_core.errors import one_line
-from husai_gates.decision import Decision
+from husai_gates.decision import Decision, InFamily, Row
 from husai_gates.finding import Finding
+from husai_gates.plain_text import number
 
 
 def safe(value: object) -> str:
@@ -21,14 +22,35 @@ def render(decision: Decision) -> str:
         f"{headline(decision)} (exit {int(decision.exit_code)})",
         f"policy  {safe(policy.name)} {safe(policy.version)} {safe(policy.digest)}",
         f"bundle  {safe(decision.content_digest)}, {safe(decision.assurance)}",
+        *(["against " + safe(decision.baseline)] if decision.baseline else []),
         "",
     ]
     width = max((len(row.rule) for row in decision.rows), default=0)
     for row in decision.rows:
         lines.append(f"{row.status:<14}{safe(row.rule):<{width}}  {safe(row.says)}")
+        lines += [f"{'':<{14 + width}}  {words}" for words in strength_words(row)]
         if row.next_step and row.status != "pass":
             lines.append(f"{'':<{14 + width}}  next: {safe(row.next_step)}")
     return "\n".join([*lines, *finding_lines(decision.findings)]) + "\n"
+
+
+_SMALLEST = dict.fromkeys(("equivalence", "range"), "smallest margin it would have met")
+
+
+def strength_words(row: Row) -> Iterator[str]:
+    """What a row could have seen, and what its family makes of it; nothing where it has no test."""
+    if row.detectable is not None:
+        yield f"{_SMALLEST.get(row.kind, 'smallest effect it would have seen')}: {number(row.detectable)}"
+    if row.family:
+        yield family_words(row.family)
+
+
+def family_words(family: InFamily) -> str:
+    """The p-value of a rule before and after the correction for its family."""
+    return (
+        f"p {number(family.p)}, {number(family.adjusted)} by Holm's correction for the {family.rules} rules of "
+        f"'{safe(family.name)}', at most {number(family.error)}"
+    )
 
 
 def finding_lines(findings: Sequence[Finding]) -> Iterator[str]:

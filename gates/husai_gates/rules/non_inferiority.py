@@ -5,20 +5,19 @@ from __future__ import annotations
 from husai_gates.audit import AuditReport
 from husai_gates.condition import Condition
 from husai_gates.decision import Cell
-from husai_gates.observe import difference, estimate, require_direction
 from husai_gates.plain_text import number
 from husai_gates.policy import Rule
+from husai_gates.rules.gain import gained
 from husai_gates.rules.verdict import verdict
 
 
-def judge(rule: Rule, target: Condition, against: Condition | None, report: AuditReport) -> Cell:
-    """The lower bound of the paired difference is above minus the margin."""
+def judge(rule: Rule, target: Condition, against: Condition | None, report: AuditReport, there: AuditReport) -> Cell:
+    """The lower bound of the difference is above minus the margin."""
     assert against is not None
-    observed = difference(rule, target, against, report)
-    require_direction(observed, rule, "neither", "has no better side, so nothing can be inferior in it")
-    interval = estimate(rule, observed)
-    problem = None
-    if not interval.low > -rule.margin:
-        loss = f"may be worse than '{against.name}' by {number(-interval.low)}"
+    why = "has no better side, so nothing can be inferior in it"
+    found = gained(rule, target, against, report, there, -rule.margin, why)
+    problem = found.exact_problem
+    if not found.above:
+        loss = f"may be worse than '{against.name}' by {number(-found.interval.low)}"
         problem = f"{loss}, the margin is {number(rule.margin)}"
-    return verdict(rule, observed, interval, problem, against=against)
+    return verdict(rule, found.sample, found.interval, problem, against=against, strength=found.strength)

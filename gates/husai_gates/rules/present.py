@@ -11,7 +11,7 @@ from husai_gates.policy import Rule
 from husai_gates.select import documents
 
 
-def judge(rule: Rule, target: Condition, against: Condition | None, report: AuditReport) -> Cell:
+def judge(rule: Rule, target: Condition, against: Condition | None, report: AuditReport, there: AuditReport) -> Cell:
     """Completed evidence with measurements of this condition."""
     measured: dict[str, str] = {}
     for path, evidence in documents(rule.benchmark, target, report).items():

@@ -12,11 +12,11 @@ from husai_gates.rules.verdict import describe, flatness
 from husai_gates.separation import UNIT, separate
 
 
-def judge(rule: Rule, target: Condition, against: Condition | None, report: AuditReport) -> Cell:
+def judge(rule: Rule, target: Condition, against: Condition | None, report: AuditReport, there: AuditReport) -> Cell:
     """The lower bound of the gain of good over bad, divided by the upper bound of the noise, is at least the number."""
     assert against is not None
     assert rule.bounds.at_least is not None
-    found = separate(rule, *pair(rule, target, against, report))
+    found = separate(rule, *pair(rule, target, against, report, there))
     in_noise = found.in_noise
     status, code, says, next_step = flatness(rule, found.gains) or ("pass", "RULE-HOLDS", "holds", "")
     if not in_noise.low >= rule.bounds.at_least:

@@ -12,9 +12,10 @@ from husai_gates.observe import Observed, estimate, observe, require_direction
 from husai_gates.plain_text import number
 from husai_gates.policy import Bounds, Rule
 from husai_gates.rules.verdict import verdict
+from husai_gates.strength import Strength, above, below, detectable
 
 
-def judge(rule: Rule, target: Condition, against: Condition | None, report: AuditReport) -> Cell:
+def judge(rule: Rule, target: Condition, against: Condition | None, report: AuditReport, there: AuditReport) -> Cell:
     """Lower bound >= at_least, upper bound <= at_most, and the same for the worst unit."""
     observed = observe(rule, target, report)
     bounds = rule.bounds
@@ -27,7 +28,18 @@ def judge(rule: Rule, target: Condition, against: Condition | None, report: Audi
     interval = estimate(rule, observed)
     lowest, highest = _extreme(observed, min), _extreme(observed, max)
     problem = _bound_problem(bounds, interval) or _unit_problem(bounds, lowest, highest)
-    return verdict(rule, observed, interval, problem, worst=lowest if floor else highest)
+    worst = lowest if floor else highest
+    return verdict(rule, observed, interval, problem, worst=worst, strength=_strength(rule, interval))
+
+
+def _strength(rule: Rule, interval: Interval) -> Strength:
+    """Of the bounds; what is asked of the worst unit is no claim about others, and has no p-value."""
+    bounds = rule.bounds
+    p_values = [above(interval, bounds.at_least)] if bounds.at_least is not None else []
+    p_values += [below(interval, bounds.at_most)] if bounds.at_most is not None else []
+    if not p_values:
+        return Strength()
+    return Strength(max(p_values), detectable=detectable(interval, rule.error, both=len(p_values) > 1))
 
 
 def _extreme(observed: Observed, choose: Callable[[Iterable[float]], float]) -> tuple[Unit, float]:

@@ -1,47 +1,52 @@
-"""A verdict: the cell that follows from observations, an interval, and whether they satisfy the rule."""
+"""Verdicts: the cell of a rule that was judged on numbers, in words."""
 
 from __future__ import annotations
 
 from husai_gates.condition import Condition
 from husai_gates.decision import Cell, Status
 from husai_gates.interval import Interval, Unit
-from husai_gates.observe import Observed
+from husai_gates.observe import Sample
 from husai_gates.plain_text import number
 from husai_gates.policy import Rule
+from husai_gates.strength import Strength
 
 
 def verdict(
     rule: Rule,
-    observed: Observed,
+    sample: Sample,
     interval: Interval,
     problem: str | None,
     *,
     against: Condition | str | None = None,
     worst: tuple[Unit, float] | None = None,
+    strength: Strength,
 ) -> Cell:
     """A pass where there is no problem, else a fail that says it. Values without spread prove nothing."""
     status: Status = "fail" if problem else "pass"
     code, says, next_step = ("RULE-FAILED" if problem else "RULE-HOLDS"), problem or "holds", ""
-    if problem is None and (flat := flatness(rule, observed)):
+    if problem is None and (flat := flatness(rule, sample)):
         status, code, says, next_step = flat
     return Cell(
-        condition=observed.located.condition.name,
+        condition=sample.located.condition.name,
         against=against.name if isinstance(against, Condition) else against,
         status=status,
         code=code,
         says=f"{says}: {_quantity(rule, against)} {describe(interval)}",
         next_step=next_step,
-        evidence=observed.located.path,
-        unit=observed.card.unit,
-        direction=observed.card.direction,
+        evidence=sample.located.path,
+        unit=sample.card.unit,
+        direction=sample.card.direction,
         interval=interval,
         worst=worst,
+        p=strength.p,
+        exact_p=strength.exact_p,
+        detectable=strength.detectable,
     )
 
 
-def flatness(rule: Rule, observed: Observed) -> tuple[Status, str, str, str] | None:
+def flatness(rule: Rule, sample: Sample) -> tuple[Status, str, str, str] | None:
     """What is said of continuous values without spread in place of a pass: status, code, words and next step."""
-    if not (observed.card.continuous and observed.flat):
+    if not (sample.card.continuous and sample.flat):
         return None
     says = f"every unit of the continuous '{rule.metric}' has the same value, so nothing shows its spread"
     return "inconclusive", "EV-ZERO-WIDTH", says, "check that the seeds are different runs"
