@@ -28,6 +28,7 @@ Kind = Literal[
 
 CHANCE = "chance"
 LAST_RELEASE = "last_release"
+WAIVER_DAYS = 30  # that a waiver may last, unless the policy says otherwise
 SEEDS, PARTS = "seeds", "seeds_and_parts"
 
 Units = Literal["seeds", "seeds_and_parts"]
@@ -103,6 +104,7 @@ class Rule:
     older: str | None = None
     max_age_days: float | None = None
     quantities: tuple[Quantity, ...] = ()
+    waivable: bool = False
 
     @property
     def error(self) -> float:
@@ -146,6 +148,7 @@ class Policy:
     preregistered: bool
     rules: tuple[Rule, ...]
     families: tuple[Family, ...] = ()
+    waiver_days: int = WAIVER_DAYS
 
     def members(self, family: str) -> list[Rule]:
         """The rules of a family."""
@@ -176,6 +179,7 @@ def load(raw: bytes, place: str) -> Policy:
         preregistered=data.get("preregistered", False),
         rules=rules,
         families=families,
+        waiver_days=data.get("waiver_days", WAIVER_DAYS),
     )
 
 
@@ -248,6 +252,9 @@ def _check_rules(rules: tuple[Rule, ...], place: str) -> None:
                 raise UsageError(f"{here}.tolerance", says, f"add '{wanted}' to comparable, or remove the tolerance")
         if "sparsity" in rule.tolerance and rule.comparable is None:
             raise UsageError(f"{here}.tolerance", "sparsity is compared only if asked for", "state 'comparable'")
+        if rule.waivable and rule.family is not None:
+            says = "a rule of a family fails by the others' p-values too, which no waiver is about"
+            raise UsageError(f"{here}.waivable", says, "take it out of the family, or do not call it waivable")
         if rule.exact and rule.units == PARTS:
             raise UsageError(f"{here}.exact", "an exact p-value is over seeds alone", "remove 'exact' or 'units'")
 
@@ -289,4 +296,5 @@ def _rule(table: Mapping[str, Any], policy: Mapping[str, Any]) -> Rule:
         older=older,
         max_age_days=table.get("max_age_days"),
         quantities=quantities,
+        waivable=table.get("waivable", False),
     )
