@@ -13,7 +13,7 @@ from husai_core.cli.arguments import PATH, WORD
 @click.argument("bundle", type=PATH)
 @click.option("--policy", required=True, type=WORD, help="A policy file, or the name of a shipped policy.")
 @click.option("--baseline", type=PATH, help="The bundle of the last release, for rules that compare with it.")
-@click.option("--waivers", type=PATH, help="A file of waivers; see docs/policies.md.")
+@click.option("--waivers", type=PATH, help="A file of waivers; see docs/waivers.md.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "markdown", "github"]), default="text", show_default=True
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -234,3 +235,11 @@ def test_the_command_line_takes_a_file_of_waivers(
     assert invoke(["gate", str(folder), "--policy", str(policy), "--waivers", str(path)]) == 2  # they are of 2026-06
     assert "WAIVER-EXPIRED" in capsys.readouterr().out
     assert invoke(["gate", str(folder), "--policy", str(policy), "--waivers", str(path) + "x"]) == 64
+
+
+def test_the_example_of_the_docs_is_a_file_of_waivers() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "waivers.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(waivers.load(example.encode(), "docs", NOW).waivers) == 1
+    for code in ("EXPIRED", "NOT-YET", "SUBJECT", "FLOOR", "INTEGRITY", "FORBIDDEN", "LIFETIME", "UNMATCHED"):
+        assert f"`WAIVER-{code}`" in page
