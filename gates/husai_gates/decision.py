@@ -205,9 +205,10 @@ class PolicyName:
 
 @dataclass(frozen=True)
 class Decision:
-    """The rows and findings of one policy on one bundle. Nothing in it depends on when or where.
+    """The rows and findings of one policy on one bundle. Nothing in it depends on when or where, but for waivers.
 
-    `baseline` is the content digest of the last release, where the bundle was compared with one.
+    `baseline` is the content digest of the last release, where the bundle was compared with one. `waivers` are those
+    that were given and what became of each, with the digest of their file and the instant they were looked at.
     """
 
     policy: PolicyName
@@ -217,6 +218,7 @@ class Decision:
     findings: tuple[Finding, ...]
     made_by: str = husai_core.__version__
     baseline: str | None = None
+    waivers: Mapping[str, Any] | None = None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -233,6 +235,7 @@ class Decision:
             "policy": vars(self.policy),
             "bundle": {"content_digest": self.content_digest},
             "baseline": self.baseline and {"content_digest": self.baseline},
+            "waivers": self.waivers,
             "assurance": self.assurance,
             "verdict": self.verdict,
             "exit_code": int(self.exit_code),
@@ -247,7 +250,10 @@ class Decision:
         for row in data["rows"]:
             row["cells"] = [{k: v for k, v in cell.items() if k not in words} for cell in row["cells"]]
         return {
-            **{key: data[key] for key in ("policy", "bundle", "baseline", "assurance", "verdict", "exit_code")},
+            **{
+                key: data[key]
+                for key in ("policy", "bundle", "baseline", "waivers", "assurance", "verdict", "exit_code")
+            },
             "rows": [{k: v for k, v in row.items() if k not in words} for row in data["rows"]],
             "findings": [{k: f[k] for k in ("code", "file", "path")} for f in data["findings"]],
         }
@@ -267,6 +273,7 @@ class Decision:
             findings=tuple(Finding.from_json(finding) for finding in data["findings"]),
             made_by=data["husai"],
             baseline=data["baseline"] and data["baseline"]["content_digest"],
+            waivers=data["waivers"],
         )
         if (data["verdict"], data["exit_code"]) != (decision.verdict, decision.exit_code):
             rule = f"says '{plain(data['verdict'])}', its rows and findings give '{decision.verdict}'"

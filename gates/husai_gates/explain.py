@@ -49,6 +49,7 @@ _WOULD_CHANGE = {
     "CMP-UNITS": "Measuring both sides on the same seeds.",
     "CMP-BUDGET": "Training both sides with the same budget, width and sparsity; or a tolerance stated in the rule.",
     "POL-DIRECTION": "Correcting the policy: it asks a metric for its bad side.",
+    "WAIVED": "Meeting the rule, before the waiver expires.",
     "GATE-ERROR": "A repair of husai; please report it.",
 }
 

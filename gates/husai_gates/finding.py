@@ -17,6 +17,10 @@ _SEVERITY = {
     "EV-SELECTION-ABSENT": ExitCode.NOT_RELEASED,
     "EV-SELECTION-NONE": ExitCode.NOT_RELEASED,
     "EV-FAILED": ExitCode.ERROR,
+    **dict.fromkeys(
+        ("WAIVER-EXPIRED", "WAIVER-NOT-YET", "WAIVER-SUBJECT", "WAIVER-FLOOR", "WAIVER-INTEGRITY"),
+        ExitCode.NOT_RELEASED,
+    ),
     "GATE-VACUOUS": ExitCode.NOTHING_EVALUATED,
     "GATE-ERROR": ExitCode.ERROR,
 }
@@ -39,8 +43,8 @@ def gravest(codes: Collection[ExitCode]) -> ExitCode:
 
 def severity(code: str) -> ExitCode:
     """The exit code that a finding leads to by itself. A code that nobody listed is an integrity failure."""
-    if code.startswith("POL-"):
-        return ExitCode.USAGE
+    if code.startswith(("POL-", "WAIVER-")):
+        return _SEVERITY.get(code, ExitCode.USAGE)
     return _SEVERITY.get(code, ExitCode.INVALID)
 
 

@@ -22,6 +22,7 @@ from husai_gates.preregistration import check_preregistration
 from husai_gates.requirement import requirement
 from husai_gates.rules import RULES
 from husai_gates.select import comparators, targets
+from husai_gates.waivers import FORM, Waivers, waived
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,22 @@ class Case:
 _FIXED = {CHANCE: CHANCE, LAST_RELEASE: last_release.NAME}
 
 
-def judge(report: AuditReport, policy: Policy, snapshot: Snapshot, last: LastRelease | None = None) -> Decision:
+def judge(
+    report: AuditReport,
+    policy: Policy,
+    snapshot: Snapshot,
+    last: LastRelease | None = None,
+    waivers: Waivers | None = None,
+) -> Decision:
     """The decision on an audited bundle. The same bundles and policy always give the same bytes."""
     findings = {*report.findings, *check_preregistration(policy, snapshot.files)}
     case = Case(report, started(snapshot), last)
     rows = corrected(policy, tuple(_row(rule, case) for rule in policy.rules))
+    given = None
+    if waivers:
+        rows, about_waivers, record = waived(rows, policy, waivers, report.conditions)
+        findings |= set(about_waivers)
+        given = {"digest": waivers.digest, "at": f"{waivers.at:{FORM}}", "given": list(record)}
     findings |= set(_policy_mistakes(rows))
     if not rows:
         findings.add(Finding("GATE-VACUOUS", "policy", "$.rule", "the policy has no rules", "add rules to it"))
@@ -53,6 +65,7 @@ def judge(report: AuditReport, policy: Policy, snapshot: Snapshot, last: LastRel
         rows=rows,
         findings=tuple(sorted(findings)),
         baseline=last.report.content_digest if last else None,
+        waivers=given,
     )
 
 

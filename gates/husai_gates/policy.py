@@ -28,6 +28,7 @@ Kind = Literal[
 
 CHANCE = "chance"
 LAST_RELEASE = "last_release"
+WAIVER_DAYS = 30  # that a waiver may last, unless the policy says otherwise
 SEEDS, PARTS = "seeds", "seeds_and_parts"
 
 # What two sides must share: always, and where both were trained to be compared.
@@ -107,6 +108,7 @@ class Rule:
     older: str | None = None
     max_age_days: float | None = None
     quantities: tuple[Quantity, ...] = ()
+    waivable: bool = False
 
     @property
     def error(self) -> float:
@@ -150,6 +152,7 @@ class Policy:
     preregistered: bool
     rules: tuple[Rule, ...]
     families: tuple[Family, ...] = ()
+    waiver_days: int = WAIVER_DAYS
 
     def members(self, family: str) -> list[Rule]:
         """The rules of a family."""
@@ -180,6 +183,7 @@ def load(raw: bytes, place: str) -> Policy:
         preregistered=data.get("preregistered", False),
         rules=rules,
         families=families,
+        waiver_days=data.get("waiver_days", WAIVER_DAYS),
     )
 
 
@@ -257,6 +261,9 @@ def _check_rules(rules: tuple[Rule, ...], place: str) -> None:
         if rule.max_age_days is not None and rule.against != LAST_RELEASE:
             says = "only the last release has an age"
             raise UsageError(f"{here}.max_age_days", says, "remove it, or compare with the last release")
+        if rule.waivable and rule.family is not None:
+            says = "a rule of a family fails by the others' p-values too, which no waiver is about"
+            raise UsageError(f"{here}.waivable", says, "take it out of the family, or do not call it waivable")
         if rule.exact and rule.units == PARTS:
             raise UsageError(f"{here}.exact", "an exact p-value is over seeds alone", "remove 'exact' or 'units'")
 
@@ -306,4 +313,5 @@ def _rule(table: Mapping[str, Any], policy: Mapping[str, Any]) -> Rule:
         older=older,
         max_age_days=table.get("max_age_days"),
         quantities=quantities,
+        waivable=table.get("waivable", False),
     )

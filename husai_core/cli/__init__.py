@@ -15,6 +15,7 @@ from husai_core.errors import ExitCode, HusaiError, did_you_mean, one_line
 COMMANDS = {
     "run": "Run a study and write its evidence bundle.",
     "gate": "Judge a bundle by a policy; the exit code is the verdict.",
+    "policy": "Say what a policy asks for, or in what it asks for less than it did.",
     "audit": "Check that a bundle is whole, consistent and untampered.",
     "redraw": "Make the decision, report and pictures of a bundle again.",
     "explain": "Say in plain words why a rule has its status.",

@@ -22,6 +22,7 @@ NAMES = (
     "provenance",
     "manifest",
     "policy",
+    "waivers",
     "decision",
 )
 VERSION = 1

@@ -1,0 +1,245 @@
+"""Waivers: an exception that two people answer for, for these weights, for a time, down to a floor, and no further."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from husai_core import bundle as bundles
+from husai_core.cli import invoke
+from husai_core.errors import UsageError
+from husai_gates import waivers
+from husai_gates.audit import audit
+from husai_gates.decision import Decision
+from husai_gates.pipeline import gate
+
+POLICY = """
+schema = "husai:policy/v1"
+name = "waiving"
+version = "1"
+purpose = "Which rules may be waived?"
+confidence = 0.95
+min_units = 3
+waiver_days = 10
+
+[[rule]]
+id = "explains"
+question = "Do they explain?"
+reason = "A dictionary should."
+kind = "threshold"
+benchmark = "reconstruction"
+metric = "explained_variance"
+at_least = 0.99999
+waivable = true
+
+[[rule]]
+id = "alive"
+question = "Are they alive?"
+reason = "Dead latents are of no use."
+kind = "threshold"
+benchmark = "reconstruction"
+metric = "dead_fraction"
+at_most = 0.5
+
+[[rule]]
+id = "probed"
+question = "Was it probed?"
+reason = "It should have been."
+kind = "present"
+benchmark = "sparse_probing"
+waivable = true
+"""
+NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
+CONDITION = "addition.topk"
+
+
+@pytest.fixture
+def folder(draft: Any, tmp_path: Path) -> Path:
+    bundles.write({path: raw for path, raw in draft.files().items() if path != bundles.MANIFEST}, tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.toml"
+    path.write_text(POLICY)
+    return path
+
+
+def digest(folder: Path) -> str:
+    return waivers.digest_of(audit(bundles.read(folder)).conditions[CONDITION])
+
+
+def waiver(folder: Path, **changes: Any) -> str:
+    fields = {
+        "rule": "explains",
+        "condition": CONDITION,
+        "subject": digest(folder),
+        "owner": "ada@example.org",
+        "approver": "grace@example.org",
+        "reason": "The next training repairs it.",
+        "granted": "2026-06-09T00:00:00Z",
+        "expires": "2026-06-11T00:00:00Z",
+        "floor": 0.5,
+    } | changes
+    lines = [f"{key} = {value!r}" for key, value in fields.items() if value is not None]
+    return "\n[[waiver]]\n" + "\n".join(lines).replace("'", '"') + "\n"
+
+
+def judged(folder: Path, policy: Path, *texts: str, now: datetime = NOW) -> Decision:
+    path = policy.with_name("waivers.toml")
+    path.write_text('schema = "husai:waivers/v1"\n' + "".join(texts))
+    return gate(folder, str(policy), waivers=path, now=now)
+
+
+def both(folder: Path, **changes: Any) -> tuple[str, str]:
+    """Waivers of both rules that do not hold, the first of them changed."""
+    return waiver(folder, **changes), waiver(folder, rule="probed", floor=None)
+
+
+def status(decision: Decision, rule: str) -> str:
+    return next(row.status for row in decision.rows if row.rule == rule)
+
+
+def codes(decision: Decision) -> set[str]:
+    return {finding.code for finding in decision.findings}
+
+
+def test_without_waivers_the_rules_do_not_hold_and_the_decision_names_none(folder: Path, policy: Path) -> None:
+    decision = gate(folder, str(policy))
+    assert (decision.exit_code, status(decision, "explains"), status(decision, "probed")) == (2, "fail", "missing")
+    assert decision.waivers is None
+
+
+def test_what_is_waived_releases_and_says_who_until_when_and_what_it_really_is(folder: Path, policy: Path) -> None:
+    decision = judged(folder, policy, *both(folder))
+    assert decision.exit_code == 0
+    row = next(row for row in decision.rows if row.rule == "explains")
+    assert (row.status, row.code) == ("waived", "WAIVED")
+    for words in ("2026-06-11T00:00:00Z", "ada@example.org", "grace@example.org", "next training", "it is fail"):
+        assert words in row.says
+    assert decision.waivers is not None
+    assert [entry["state"] for entry in decision.waivers["given"]] == ["used", "used"]
+    assert decision.waivers["at"] == "2026-06-10T12:00:00Z"
+    assert Decision.from_json(decision.to_json()).to_bytes() == decision.to_bytes()
+
+
+REFUSED = {
+    "expired at this very instant": ({"expires": "2026-06-10T12:00:00Z"}, "WAIVER-EXPIRED", 2),
+    "not yet granted": ({"granted": "2026-06-10T12:00:01Z"}, "WAIVER-NOT-YET", 2),
+    "longer than the policy allows": ({"granted": "2026-06-01T00:00:00Z"}, None, 0),
+    "a second longer than the policy allows": (
+        {"granted": "2026-06-01T00:00:00Z", "expires": "2026-06-11T00:00:01Z"}, "WAIVER-LIFETIME", 64
+    ),
+    "other weights": ({"subject": "sha256:" + "0" * 64}, "WAIVER-SUBJECT", 2),
+    "below the floor": ({"floor": 0.999}, "WAIVER-FLOOR", 2),
+    "no floor for what was measured": ({"floor": None}, "WAIVER-FLOOR", 2),
+    "a rule that nobody called waivable": ({"rule": "alive", "floor": 0.9}, "WAIVER-FORBIDDEN", 64),
+    "a rule that is not there": ({"rule": "explain"}, "WAIVER-UNMATCHED", 64),
+    "a condition that is not there": ({"condition": "addition.topkk"}, "WAIVER-UNMATCHED", 64),
+    "a condition that the rule is not about": ({"condition": "addition.relu"}, "WAIVER-UNMATCHED", 64),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_waiver_that_does_not_hold_is_reported_and_leaves_the_rule_as_it_is(
+    folder: Path, policy: Path, case: str
+) -> None:
+    changes, code, exit_code = REFUSED[case]
+    decision = judged(folder, policy, *both(folder, **changes))
+    assert decision.exit_code == exit_code
+    if code is None:
+        assert codes(decision) == set()
+        return
+    assert codes(decision) == {code}
+    assert status(decision, "explains") == "fail"
+    assert decision.waivers is not None
+    assert decision.waivers["given"][0]["state"] == "refused"
+
+
+MISTAKES = {
+    "the owner approves": ({"approver": "Ada@Example.org"}, "is the owner, too"),
+    "no owner": ({"owner": None}, "'owner' is missing"),
+    "no such day": ({"expires": "2026-06-31T00:00:00Z"}, "no day of the calendar"),
+    "over before it begins": ({"granted": "2026-06-11T00:00:00Z"}, "is not after 'granted'"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_in_the_file_is_a_usage_error_with_its_place(folder: Path, policy: Path, case: str) -> None:
+    changes, says = MISTAKES[case]
+    with pytest.raises(UsageError, match=r"waivers\.toml") as caught:
+        judged(folder, policy, *both(folder, **changes))
+    assert says in str(caught.value)
+
+
+def test_two_waivers_of_one_thing_are_refused(folder: Path, policy: Path) -> None:
+    with pytest.raises(UsageError, match="a second waiver"):
+        judged(folder, policy, waiver(folder), waiver(folder, floor=0.1))
+
+
+def test_integrity_is_never_waived(draft: Any, folder: Path, policy: Path) -> None:
+    texts = both(folder)
+    path = next((folder / "evidence").iterdir())
+    path.write_bytes(path.read_bytes() + b" ")
+    decision = judged(folder, policy, *texts)
+    assert decision.exit_code == 3
+    assert "WAIVER-INTEGRITY" in codes(decision)
+    assert {row.status for row in decision.rows} == {"invalid"}
+
+
+def test_a_waiver_that_is_not_needed_is_recorded_and_changes_nothing(folder: Path, policy: Path) -> None:
+    policy.write_text(POLICY.replace("0.99999", "0.1"))
+    decision = judged(folder, policy, *both(folder))
+    assert decision.exit_code == 0
+    assert decision.waivers is not None
+    assert [entry["state"] for entry in decision.waivers["given"]] == ["not_needed", "used"]
+
+
+def test_waivers_alone_release_nothing(folder: Path, policy: Path) -> None:
+    policy.write_text(
+        POLICY.replace("dead_fraction", "explained_variance").replace(
+            "at_most = 0.5", "at_least = 0.99999\nwaivable = true"
+        )
+    )
+    decision = judged(folder, policy, *both(folder), waiver(folder, rule="alive"))
+    assert {row.status for row in decision.rows} == {"waived"}
+    assert decision.exit_code == 5
+
+
+def test_the_floor_of_a_ceiling_is_above_it(folder: Path, policy: Path) -> None:
+    strict = POLICY.replace("at_most = 0.5", "at_most = 0.0\nwaivable = true")
+    policy.write_text(strict)
+    for floor, expected in ((0.9, "waived"), (1e-6, "fail")):
+        decision = judged(folder, policy, *both(folder), waiver(folder, rule="alive", floor=floor))
+        assert status(decision, "alive") == expected
+
+
+def test_a_rule_of_a_family_cannot_be_called_waivable(policy: Path, folder: Path) -> None:
+    family = '\n[[family]]\nname = "claims"\nreason = "They are made together."\n'
+    text = POLICY.replace("waivable = true", 'waivable = true\nfamily = "claims"', 1) + family
+    policy.write_text(text.replace("at_most = 0.5", 'at_most = 0.5\nfamily = "claims"'))
+    with pytest.raises(UsageError, match="which no waiver is about"):
+        gate(folder, str(policy))
+
+
+def test_the_command_line_takes_a_file_of_waivers(
+    folder: Path, policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = policy.with_name("waivers.toml")
+    path.write_text('schema = "husai:waivers/v1"\n' + "".join(both(folder)))
+    assert invoke(["gate", str(folder), "--policy", str(policy), "--waivers", str(path)]) == 2  # they are of 2026-06
+    assert "WAIVER-EXPIRED" in capsys.readouterr().out
+    assert invoke(["gate", str(folder), "--policy", str(policy), "--waivers", str(path) + "x"]) == 64
+
+
+def test_the_example_of_the_docs_is_a_file_of_waivers() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "waivers.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(waivers.load(example.encode(), "docs", NOW).waivers) == 1
+    for code in ("EXPIRED", "NOT-YET", "SUBJECT", "FLOOR", "INTEGRITY", "FORBIDDEN", "LIFETIME", "UNMATCHED"):
+        assert f"`WAIVER-{code}`" in page
