@@ -158,7 +158,10 @@ class PolicyName:
 
 @dataclass(frozen=True)
 class Decision:
-    """The rows and findings of one policy on one bundle. Nothing in it depends on when or where."""
+    """The rows and findings of one policy on one bundle. Nothing in it depends on when or where.
+
+    `attested_by` names the trusted keys that signed the bundle; without any, its maker alone vouches for it.
+    """
 
     policy: PolicyName
     content_digest: str
@@ -166,6 +169,7 @@ class Decision:
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
     made_by: str = husai_core.__version__
+    attested_by: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -182,6 +186,7 @@ class Decision:
             "policy": vars(self.policy),
             "bundle": {"content_digest": self.content_digest},
             "assurance": self.assurance,
+            "attested_by": list(self.attested_by),
             "verdict": self.verdict,
             "exit_code": int(self.exit_code),
             "rows": [row.to_json() for row in self.rows],
@@ -195,10 +200,16 @@ class Decision:
         for row in data["rows"]:
             row["cells"] = [{k: v for k, v in cell.items() if k not in words} for cell in row["cells"]]
         return {
-            **{key: data[key] for key in ("policy", "bundle", "assurance", "verdict", "exit_code")},
+            **{key: data[key] for key in ("policy", "bundle", "assurance", "attested_by", "verdict", "exit_code")},
             "rows": [{k: v for k, v in row.items() if k not in words} for row in data["rows"]],
             "findings": [{k: f[k] for k in ("code", "file", "path")} for f in data["findings"]],
         }
+
+    def agrees_with(self, again: Decision) -> bool:
+        """Whether it is what judging again gives: to the byte, or in substance where another version made it."""
+        if self.made_by == again.made_by:
+            return self.to_bytes() == again.to_bytes()
+        return self.substance() == again.substance()
 
     def to_bytes(self) -> bytes:
         """The one form a decision is written in."""
@@ -214,6 +225,7 @@ class Decision:
             rows=tuple(Row.from_json(row) for row in data["rows"]),
             findings=tuple(Finding.from_json(finding) for finding in data["findings"]),
             made_by=data["husai"],
+            attested_by=tuple(data["attested_by"]),
         )
         if (data["verdict"], data["exit_code"]) != (decision.verdict, decision.exit_code):
             rule = f"says '{plain(data['verdict'])}', its rows and findings give '{decision.verdict}'"

@@ -112,7 +112,6 @@ def unchecked(snapshot: Snapshot) -> tuple[str, ...]:
 
 def _compare_decision(raw: bytes, document: Mapping[str, Any], decision: Decision) -> Iterator[Finding]:
     held = Decision.from_json(document)
-    same = raw == decision.to_bytes() if held.made_by == decision.made_by else held.substance() == decision.substance()
-    if not same:
+    if not held.agrees_with(decision) or (held.made_by == decision.made_by and raw != decision.to_bytes()):
         rule = f"is not the decision that this bundle gives, which is '{decision.verdict}'"
         yield Finding("EV-VIEW", DECISION, "$", rule, _AGAIN)

@@ -10,12 +10,15 @@ from typing import Any
 import click
 
 import husai_core
+from husai_core.cli.arguments import refuse_repeats
 from husai_core.errors import ExitCode, HusaiError, did_you_mean, one_line
 
 COMMANDS = {
     "run": "Run a study and write its evidence bundle.",
     "gate": "Judge a bundle by a policy; the exit code is the verdict.",
     "audit": "Check that a bundle is whole, consistent and untampered.",
+    "attest": "Sign a bundle and the decision on it.",
+    "verify": "Check the signatures in a bundle and everything they are about.",
     "explain": "Say in plain words why a rule has its status.",
     "show": "Say what is in a bundle.",
     "plugins": "List every plugin with its origin, version and status, or check one.",
@@ -34,7 +37,7 @@ class _LazyGroup(click.Group):
             return None
         command = importlib.import_module(f"husai_core.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
-        return command
+        return refuse_repeats(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
