@@ -186,7 +186,7 @@ class Decision:
             "policy": vars(self.policy),
             "bundle": {"content_digest": self.content_digest},
             "assurance": self.assurance,
-            "attested_by": list(self.attested_by),
+            **({"attested_by": list(self.attested_by)} if self.attested_by else {}),
             "verdict": self.verdict,
             "exit_code": int(self.exit_code),
             "rows": [row.to_json() for row in self.rows],
@@ -200,7 +200,8 @@ class Decision:
         for row in data["rows"]:
             row["cells"] = [{k: v for k, v in cell.items() if k not in words} for cell in row["cells"]]
         return {
-            **{key: data[key] for key in ("policy", "bundle", "assurance", "attested_by", "verdict", "exit_code")},
+            **{key: data[key] for key in ("policy", "bundle", "assurance", "verdict", "exit_code")},
+            "attested_by": list(self.attested_by),
             "rows": [{k: v for k, v in row.items() if k not in words} for row in data["rows"]],
             "findings": [{k: f[k] for k in ("code", "file", "path")} for f in data["findings"]],
         }
@@ -225,7 +226,7 @@ class Decision:
             rows=tuple(Row.from_json(row) for row in data["rows"]),
             findings=tuple(Finding.from_json(finding) for finding in data["findings"]),
             made_by=data["husai"],
-            attested_by=tuple(data["attested_by"]),
+            attested_by=tuple(data.get("attested_by", ())),
         )
         if (data["verdict"], data["exit_code"]) != (decision.verdict, decision.exit_code):
             rule = f"says '{plain(data['verdict'])}', its rows and findings give '{decision.verdict}'"

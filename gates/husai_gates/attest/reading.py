@@ -1,4 +1,4 @@
-"""Reading attestations: every line an envelope, in it a statement of a kind that we know, or a finding that says why not."""
+"""Reading attestations: every line is an envelope that holds a statement we know, or a finding says why not."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ def sign(snapshot: Snapshot, decision: Decision | None, key: PrivateKey, now: da
     """The bundle, and if there is a decision its test result and summary, signed: one envelope a line."""
     time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     keyid = key.public.keyid
-    lines = [_envelope(bundle_statement(snapshot, decision and decision.policy.digest, time), key, keyid)]
+    policy = decision.policy.digest if decision else None
+    lines = [_envelope(bundle_statement(snapshot, policy, time), key, keyid)]
     if decision:
         lines.append(_envelope(test_result(snapshot, decision), key, keyid))
         lines.append(_envelope(summary(snapshot, decision, lines, time, keyid), key, keyid))

@@ -59,7 +59,7 @@ _WORDS = {
     ExitCode.RELEASED: "VERIFIED: released",
     ExitCode.NOT_RELEASED: "VERIFIED: not released",
     ExitCode.INVALID: "INVALID: the signatures or what they are about cannot be believed",
-    ExitCode.NOTHING_EVALUATED: "SIGNED: no decision is signed by enough trusted keys; judge it with 'husai gate --trust'",
+    ExitCode.NOTHING_EVALUATED: "NOTHING: no decision is signed by enough trusted keys; see 'husai gate --trust'",
 }
 
 

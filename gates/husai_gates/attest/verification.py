@@ -143,9 +143,7 @@ class _Book:
     def _check_bundle(self, line: Line) -> Iterator[Finding]:
         predicate = line.predicate
         decided = predicate.get("decidedBy")
-        policy = (
-            decided["digest"].get("sha256") if _is(decided, "digest") and _is(decided["digest"], "sha256") else None
-        )
+        policy = _at(decided, "digest", "sha256")
         well_formed = set(predicate) == {"contentDigest", "decidedBy", "timeSigned"}
         if not well_formed or not (decided is None or (isinstance(policy, str) and _HEX.fullmatch(policy))):
             yield line.finding("EV-PREDICATE", "payload $.predicate", f"is no predicate of {BUNDLE}", _AGAIN)
@@ -280,21 +278,21 @@ def _inputs(line: Line) -> list[str]:
     listed = line.predicate.get("inputAttestations")
     if not isinstance(listed, list):
         return []
-    found = [
-        item["digest"].get("sha256") for item in listed if _is(item, "digest") and isinstance(item["digest"], dict)
-    ]
+    found = [_at(item, "digest", "sha256") for item in listed]
     return [digest for digest in found if isinstance(digest, str)]
 
 
 def _verifier(line: Line) -> str:
     """The key that a summary says it was judged by."""
-    verifier = line.predicate.get("verifier")
-    name = str(verifier["id"]) if _is(verifier, "id") else ""
+    name = str(_at(line.predicate, "verifier", "id"))
     return name.removeprefix(verifier_id(""))
 
 
-def _is(value: Any, key: str) -> bool:
-    return isinstance(value, dict) and key in value
+def _at(value: Any, *keys: str) -> Any:
+    """What stands below these keys, or nothing where there are none."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _differing(expected: Document, held: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
