@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from husai_core.errors import one_line
+from husai_gates.audit import AuditReport
 from husai_gates.decision import Decision
 from husai_gates.finding import Finding
 
@@ -21,6 +22,7 @@ def render(decision: Decision) -> str:
         f"{headline(decision)} (exit {int(decision.exit_code)})",
         f"policy  {safe(policy.name)} {safe(policy.version)} {safe(policy.digest)}",
         f"bundle  {safe(decision.content_digest)}, {safe(decision.assurance)}",
+        f"signed  {standing(decision.attested_by)}",
         "",
     ]
     width = max((len(row.rule) for row in decision.rows), default=0)
@@ -39,6 +41,21 @@ def finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
     for finding in findings:
         step = f" ({safe(finding.next_step)})" if finding.next_step else ""
         yield f"  {safe(finding.code)} {safe(finding.file)} {safe(finding.path)}: {safe(finding.rule)}{step}"
+
+
+def standing(attested_by: Sequence[str]) -> str:
+    """Who vouches for the bundle, besides whoever made it."""
+    if attested_by:
+        return f"by {', '.join(safe(keyid) for keyid in attested_by)}"
+    return "NOT-PROVEN: self-attested, for no trusted key was asked to vouch for it (--trust)"
+
+
+def audit_headline(report: AuditReport) -> str:
+    """What an audit found, in words."""
+    if not report.findings:
+        return "SOUND: nothing was found"
+    many = len(report.findings)
+    return f"{'INCOMPLETE' if report.intact else 'INVALID'}: {many} finding{'s' if many > 1 else ''}"
 
 
 def headline(decision: Decision) -> str:
