@@ -40,6 +40,13 @@ _WOULD_CHANGE = {
     "CMP-METRIC": "Measuring both sides with the same version of the metric.",
     "CMP-UNITS": "Measuring both sides on the same seeds.",
     "CMP-BUDGET": "Training both sides with the same budget and width.",
+    "EV-SIGNATURE": "A signature that is there and true: attesting again, or getting the attestation again.",
+    "EV-SIGNER": "Signatures of enough keys that you trust; or trusting the key, once you know whose it is.",
+    "EV-PREDICATE": "Attestations of the three kinds that are about a bundle, in the form that 'husai attest' writes.",
+    "EV-RESOURCE": "The attestations of this very bundle; those here were signed about another.",
+    "EV-INPUT-MISSING": "The whole attestation: what a signed decision rests on, and the policy it is by.",
+    "EV-TIME": "Times in their order: the run starts, ends, and is signed after that.",
+    "EV-VIEW": "Views as this bundle gives them: remove what was edited, or make it again.",
     "POL-DIRECTION": "Correcting the policy: it asks a metric for its bad side.",
     "GATE-ERROR": "A repair of husai; please report it.",
 }

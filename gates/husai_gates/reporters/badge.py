@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from husai_core import strict_json
-from husai_core.errors import one_line
 from husai_gates.decision import Decision
+from husai_gates.reporters.text import safe
 
 _COLORS = {"released": "brightgreen", "not_released": "red", "nothing_evaluated": "lightgrey"}
 _HEX = {"brightgreen": "#2c7d16", "red": "#b3261e", "lightgrey": "#5f6368", "critical": "#8c1d18"}
@@ -48,7 +48,7 @@ def _text(text: str, x: int) -> str:
 
 
 def _parts(decision: Decision) -> tuple[str, str, str]:
-    name = one_line(decision.policy.name)
+    name = safe(decision.policy.name)
     label = f"husai {name}"
     label = label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
     return label, decision.verdict.replace("_", " "), _COLORS.get(decision.verdict, "critical")

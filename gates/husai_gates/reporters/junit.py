@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from husai_core.errors import one_line
 from husai_gates.audit import AuditReport
 from husai_gates.decision import Decision
 from husai_gates.reporters.account import Account, Note, of_audit, of_decision
+from husai_gates.reporters.text import safe
 
 
 def render(decision: Decision) -> str:
@@ -55,7 +55,7 @@ def _case(note: Note, title: str) -> Iterator[str]:
         words = [note.says, note.about, note.needs and f"needs: {note.needs}"]
         words.append(note.next_step and f"next: {note.next_step}")
         yield f"<{note.kind} type={_quoted(note.rule)} message={_quoted(note.says)}>"
-        yield from (escape(one_line(text)) for text in words if text)
+        yield from (escape(safe(text)) for text in words if text)
         yield f"</{note.kind}>"
     yield "</testcase>"
 
@@ -66,4 +66,4 @@ def _name(note: Note) -> str:
 
 
 def _quoted(text: str) -> str:
-    return f'"{escape(one_line(text))}"'
+    return f'"{escape(safe(text))}"'

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from husai_core import strict_json
-from husai_core.errors import one_line
 from husai_gates.audit import AuditReport
 from husai_gates.decision import Decision
 from husai_gates.reporters.account import Account, Note, of_audit, of_decision
+from husai_gates.reporters.text import safe
 
 MOST_RESULTS = 5_000  # GitHub takes 25,000 of a run and shows 5,000
 MOST_CHARACTERS = 1_000  # of a message or description; GitHub cuts these at 1,024
@@ -49,12 +49,12 @@ def log(account: Account) -> str:
                 "rules": [_rule(note) for note in rules],
             }
         },
-        "automationDetails": {"id": f"{quote(one_line(account.title).replace(' ', '-'), safe='-.')}/"},
+        "automationDetails": {"id": f"{quote(safe(account.title).replace(' ', '-'), safe='-.')}/"},
         "originalUriBaseIds": {_BASE: {"description": {"text": "The folder of the evidence bundle."}}},
         "columnKind": "unicodeCodePoints",
         "invocations": [_invocation(account, len(notes) - len(shown), len(notes))],
         "results": [_result(note, index[note.rule], seen) for note in shown],
-        "properties": {name: one_line(value) for name, value in account.facts.items()},
+        "properties": {name: safe(value) for name, value in account.facts.items()},
     }
     document = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return strict_json.encode(document).decode()
@@ -74,7 +74,7 @@ def _invocation(account: Account, left: int, total: int) -> dict[str, Any]:
 
 def _rule(note: Note) -> dict[str, Any]:
     return {
-        "id": one_line(note.rule),
+        "id": safe(note.rule),
         "shortDescription": {"text": _words(note.about)},
         "fullDescription": {"text": _words(note.why)},
         "help": {"text": _words(f"It needs: {note.needs}" if note.needs else "See 'husai explain'.")},
@@ -87,7 +87,7 @@ def _result(note: Note, index: int, seen: Counter[str]) -> dict[str, Any]:
     seen[place] += 1
     step = f" Next: {note.next_step}" if note.next_step else ""
     return {
-        "ruleId": one_line(note.rule),
+        "ruleId": safe(note.rule),
         "ruleIndex": index,
         "level": _LEVELS[note.kind],
         "message": {"text": _words(f"{note.says}{step}")},
@@ -97,7 +97,7 @@ def _result(note: Note, index: int, seen: Counter[str]) -> dict[str, Any]:
                     "artifactLocation": {"uri": quote(note.artifact, safe="/"), "uriBaseId": _BASE},
                     "region": {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 2},
                 },
-                "logicalLocations": [{"fullyQualifiedName": one_line(note.path), "kind": "member"}],
+                "logicalLocations": [{"fullyQualifiedName": safe(note.path), "kind": "member"}],
             }
         ],
         "partialFingerprints": {"primaryLocationLineHash": f"{place}:{seen[place]}"},
@@ -106,6 +106,6 @@ def _result(note: Note, index: int, seen: Counter[str]) -> dict[str, Any]:
 
 def _words(text: str) -> str:
     """Plain text as SARIF means it: never empty, braces are no placeholders, and `[a](b)` is no link."""
-    line = one_line(text) or "not stated"
+    line = safe(text) or "not stated"
     line = line if len(line) <= MOST_CHARACTERS else line[: MOST_CHARACTERS - 1] + "…"
     return line.replace("{", "{{").replace("}", "}}").replace("](", "] (")
