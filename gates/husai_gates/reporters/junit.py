@@ -52,10 +52,9 @@ def _case(note: Note, title: str) -> Iterator[str]:
     if note.kind == "skipped":
         yield f"<skipped message={_quoted(note.says)}/>"
     else:
-        words = [note.says, note.about, note.needs and f"needs: {note.needs}"]
-        words.append(note.next_step and f"next: {note.next_step}")
+        said = {"seen": note.says, "asked": note.about, "needs": note.needs, "next": note.next_step}
         yield f"<{note.kind} type={_quoted(note.rule)} message={_quoted(note.says)}>"
-        yield from (escape(safe(text)) for text in words if text)
+        yield from (f"{what}: {escape(safe(text))}" for what, text in said.items() if text)
         yield f"</{note.kind}>"
     yield "</testcase>"
 

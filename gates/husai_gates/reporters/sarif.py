@@ -45,7 +45,7 @@ def log(account: Account) -> str:
         "tool": {
             "driver": {
                 "name": "husai",
-                "version": account.made_by,
+                "version": safe(account.made_by) or "unknown",
                 "rules": [_rule(note) for note in rules],
             }
         },
