@@ -29,12 +29,13 @@ def suite(account: Account) -> str:
     numbers = (
         f'tests="{len(notes)}" failures="{counts["failure"]}" errors="{counts["error"]}" skipped="{counts["skipped"]}"'
     )
+    facts = {"says": account.words, **account.facts}
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<testsuites name="husai" {numbers}>',
         f"<testsuite name={_quoted(account.title)} {numbers}>",
         "<properties>",
-        *(f'<property name="{name}" value={_quoted(value)}/>' for name, value in account.facts.items()),
+        *(f'<property name="{name}" value={_quoted(value)}/>' for name, value in facts.items()),
         "</properties>",
         *(line for note in notes for line in _case(note, account.title)),
         "</testsuite>",
