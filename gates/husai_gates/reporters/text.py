@@ -12,7 +12,8 @@ from husai_gates.finding import Finding
 
 def safe(value: object) -> str:
     """Words for one line of a log. A CI runner obeys `##[` anywhere in it, and `::` at its beginning."""
-    return one_line(value).replace("##[", "# #[")
+    line = one_line(value).replace("##[", "# #[")
+    return line.replace("::", ": :", 1) if line.lstrip().startswith("::") else line
 
 
 def render(decision: Decision) -> str:
