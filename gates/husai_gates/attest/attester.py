@@ -29,6 +29,8 @@ class Attestation:
 
 def attest(folder: Path, key: PrivateKey, policy_name: str | None, now: datetime) -> Attestation:
     """Sign a bundle that the audit finds intact, with the decision by the given policy or by the one that it holds."""
+    if folder.is_file():
+        raise UsageError(str(folder), "is no folder to write attestations to", "unpack it, and sign the folder")
     raw = policies.find(policy_name)[0] if policy_name else None
     found = audited(folder, policy_raw=raw)
     for finding in found.report.findings if not found.report.intact else ():

@@ -27,12 +27,12 @@ Document = dict[str, Any]
 
 def bundle_statement(snapshot: Snapshot, policy: str | None, time: str) -> Document:
     """Every file of the bundle by digest, and the digest of the policy whose decision is signed along with it."""
-    files = snapshot.json(MANIFEST)["files"]
+    manifest = snapshot.json(MANIFEST)
+    files = manifest["files"]
     subject = [{"name": path, "digest": {"sha256": _hex(files[path]["sha256"])}} for path in sorted(files)]
-    content: str = snapshot.json(MANIFEST)["content_digest"]
     decided = {"digest": {"sha256": _hex(policy)}} if policy else None
-    predicate = {"contentDigest": content, "decidedBy": decided, "timeSigned": time}
-    return _statement([*_manifest(snapshot), *subject], BUNDLE, predicate)
+    predicate = {"contentDigest": manifest["content_digest"], "decidedBy": decided, "timeSigned": time}
+    return _statement([*manifest_subject(snapshot), *subject], BUNDLE, predicate)
 
 
 def test_result(snapshot: Snapshot, decision: Decision) -> Document:
@@ -50,7 +50,7 @@ def test_result(snapshot: Snapshot, decision: Decision) -> Document:
         "warnedTests": warned,
         "failedTests": failed,
     }
-    return _statement(_manifest(snapshot), TEST_RESULT, predicate)
+    return _statement(manifest_subject(snapshot), TEST_RESULT, predicate)
 
 
 def summary(snapshot: Snapshot, decision: Decision, inputs: Iterable[bytes], time: str, keyid: str) -> Document:
@@ -70,7 +70,7 @@ def summary(snapshot: Snapshot, decision: Decision, inputs: Iterable[bytes], tim
         "verifiedLevels": [RELEASED_LEVEL] if released else ["FAILED"],
         DECISION_SCHEMA: decision.to_json(),
     }
-    return _statement(_manifest(snapshot), SUMMARY, predicate)
+    return _statement(manifest_subject(snapshot), SUMMARY, predicate)
 
 
 def line_digest(line: bytes) -> str:
@@ -87,7 +87,7 @@ def _statement(subject: list[Document], predicate_type: str, predicate: Document
     return {"_type": STATEMENT, "subject": subject, "predicateType": predicate_type, "predicate": predicate}
 
 
-def _manifest(snapshot: Snapshot) -> list[Document]:
+def manifest_subject(snapshot: Snapshot) -> list[Document]:
     """The manifest stands for the bundle: it holds the digest of every other file."""
     return [{"name": MANIFEST, "digest": {"sha256": _hex(strict_json.digest(snapshot.files[MANIFEST]))}}]
 

@@ -24,6 +24,7 @@ from husai_gates.attest.statements import (
     TEST_RESULT,
     Document,
     bundle_statement,
+    manifest_subject,
     summary,
     test_result,
     verifier_id,
@@ -99,6 +100,11 @@ class _Book:
 
     def __init__(self, snapshot: Snapshot, lines: Sequence[Line], rejudge: Rejudge, latest: datetime | None) -> None:
         self._snapshot, self._rejudge, self._latest = snapshot, rejudge, latest
+        # What says nothing of its times has a finding for that already, and nothing is left to compare with.
+        said = snapshot.json(PROVENANCE)["finished"] if PROVENANCE in snapshot.files else None
+        self._finished = _time(said)
+        self._subject = manifest_subject(snapshot)
+        self._content = snapshot.json(MANIFEST)["content_digest"]
         self._by_digest = {line.digest: line for line in lines}
         self.bundles = [line for line in lines if line.kind == BUNDLE]
         self.results = [line for line in lines if line.kind == TEST_RESULT]
@@ -119,7 +125,7 @@ class _Book:
                 rule = "was signed along with a decision, and no summary of one that lists it is here"
                 yield line.finding("EV-INPUT-MISSING", "$", rule, _WHOLE)
         for line in self.results:
-            if line.statement["subject"] != self._subject():
+            if line.statement["subject"] != self._subject:
                 yield self._foreign(line)
 
     def inputs(self, line: Line) -> tuple[Line, Line] | None:
@@ -164,7 +170,7 @@ class _Book:
         if keyid not in line.keyids:
             yield line.finding("EV-SIGNER", "payload $.predicate.verifier.id", "names no key that signed it", _AGAIN)
         expected = summary(self._snapshot, decision, [i.raw for i in inputs], str(time), keyid)
-        if line.statement["subject"] != self._subject() or decision.content_digest != self._content():
+        if line.statement["subject"] != self._subject or decision.content_digest != self._content:
             yield self._foreign(line)
             return
         for key, value in _differing(expected["predicate"], predicate):
@@ -200,8 +206,7 @@ class _Book:
         if time is None:
             yield line.finding("EV-TIME", place, "is no time in UTC, such as 2026-01-31T12:00:00Z", _AGAIN)
             return
-        finished = _time(self._snapshot.json(PROVENANCE).get("finished"))
-        if finished is None or time < finished:
+        if self._finished and time < self._finished:
             rule = f"signed {text}, before the run finished"
             yield line.finding("EV-TIME", place, rule, "sign what exists; check the clock of who signed")
         earlier = _time(before.predicate.get("timeSigned")) if before else None
@@ -209,14 +214,6 @@ class _Book:
             yield line.finding("EV-TIME", place, "judged before the bundle was signed that it rests on", _AGAIN)
         if self._latest and time > self._latest:
             yield line.finding("EV-TIME", place, f"signed {text}, which is in the future", "check both clocks")
-
-    def _subject(self) -> list[Document]:
-        """What a decision is about: the manifest, which stands for the bundle."""
-        subject: list[Document] = bundle_statement(self._snapshot, None, "")["subject"][:1]
-        return subject
-
-    def _content(self) -> str:
-        return str(self._snapshot.json(MANIFEST)["content_digest"])
 
     def _foreign(self, line: Line) -> Finding:
         rule = "is about another bundle, or another state of this one"

@@ -26,7 +26,11 @@ _OF_STATUS: Mapping[Status, Kind] = {
     "not_applicable": "skipped",
     "pass": "passed",
 }
-_OF_VERDICT = {ExitCode.RELEASED: "passed", ExitCode.NOT_RELEASED: "failure", ExitCode.NOTHING_EVALUATED: "failure"}
+_OF_VERDICT: Mapping[ExitCode, Kind] = {
+    ExitCode.RELEASED: "passed",
+    ExitCode.NOT_RELEASED: "failure",
+    ExitCode.NOTHING_EVALUATED: "failure",
+}
 _SOMEWHERE = "manifest.json"
 
 
@@ -64,7 +68,7 @@ class Account:
 
     @property
     def kind(self) -> Kind:
-        return _OF_VERDICT.get(self.exit_code, "error")  # type: ignore[return-value]
+        return _OF_VERDICT.get(self.exit_code, "error")
 
     @property
     def words(self) -> str:

@@ -122,6 +122,22 @@ def test_a_decision_against_release_is_signed_as_failed_and_verifies_as_such(
     assert (code, says.splitlines()[0]) == (2, "VERIFIED: not released (exit 2)")
 
 
+def test_a_bundle_that_says_nothing_of_its_times_is_signed_as_not_released(
+    draft: Any, write: Any, keys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], seal: Any
+) -> None:
+    files = {path: raw for path, raw in draft.files().items() if path != "provenance.json"}
+    folder = write(seal(files), tmp_path / "bundle")
+    assert run(capsys, "attest", folder, "--key", keys / "ours")[0] == 0
+    assert run(capsys, "verify", folder, "--trust", keys / "ours.pub")[0] == 2
+    assert statements(folder)[1]["predicate"]["failedTests"] == ["finding EV-ABSENT"]
+
+
+def test_a_file_is_no_folder_to_sign_in(keys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bundle.zip").write_bytes(b"PK")
+    code, says = run(capsys, "attest", tmp_path / "bundle.zip", "--key", keys / "ours")
+    assert (code, "no folder to write attestations to" in says) == (64, True)
+
+
 def test_a_bundle_without_a_policy_is_signed_alone_and_that_is_no_release(
     draft: Any, write: Any, keys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], seal: Any
 ) -> None:
