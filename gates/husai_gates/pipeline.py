@@ -87,7 +87,9 @@ def _attested(
     attested = verify(found.snapshot, attestations, rejudge, trust, latest)
     report = found.report.with_findings(attested.findings)
     signers = attested.signers if report.intact else ()
-    return Audited(found.snapshot, dataclasses.replace(report, attested_by=signers), attested)
+    not_compared = (*report.unchecked, *(f"signed decision by the policy {digest}" for digest in attested.unjudged))
+    report = dataclasses.replace(report, attested_by=signers, unchecked=tuple(sorted(not_compared)))
+    return Audited(found.snapshot, report, attested)
 
 
 def _policy_of(digest: str, snapshot: Snapshot, given: bytes | None) -> bytes | None:

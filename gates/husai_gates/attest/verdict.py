@@ -45,13 +45,19 @@ def verify_folder(folder: Path, trust: Trust, policy_name: str | None, now: date
     decisions = found.attested.decisions if found.attested else ()
     counted = tuple(signed for signed in decisions if len(signed.signers) >= trust.threshold)
     report = found.report
-    if raw is not None and report.intact:
+    missing: list[Finding] = []
+    if raw is not None:
         digest = strict_json.digest(raw)
         counted = tuple(signed for signed in counted if signed.decision.policy.digest == digest)
         if not counted:
             rule = f"no decision by the policy {digest} is signed by enough trusted keys"
             step = "attest the bundle by this policy, or ask for another"
-            report = report.with_findings([Finding("EV-INPUT-MISSING", FOLDER, "$", rule, step)])
+            missing.append(Finding("EV-INPUT-MISSING", FOLDER, "$", rule, step))
+    elif not counted and found.attested:
+        for digest in found.attested.unjudged:
+            rule = f"the policy {digest} of a signed decision is not at hand to judge by again"
+            missing.append(Finding("EV-INPUT-MISSING", FOLDER, "$", rule, "give the policy with --policy"))
+    report = report.with_findings(missing) if report.intact else report
     return Verdict(report, counted if report.intact else ())
 
 

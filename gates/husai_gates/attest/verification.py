@@ -51,11 +51,16 @@ class SignedDecision:
 
 @dataclass(frozen=True)
 class Attested:
-    """What is wrong with the attestations of a bundle; which trusted keys signed it, and which decisions."""
+    """What is wrong with the attestations of a bundle; which trusted keys signed it, and which decisions.
+
+    `unjudged` are the digests of policies that signed decisions are by and that are not at hand to judge by again. Such
+    a decision is not counted, and is no sign of tampering: a bundle need not hold every policy it is judged by.
+    """
 
     findings: tuple[Finding, ...] = ()
     signers: tuple[str, ...] = ()
     decisions: tuple[SignedDecision, ...] = ()
+    unjudged: tuple[str, ...] = ()
 
 
 def verify(
@@ -76,8 +81,9 @@ def _verify(
     lines, findings = read_lines(attested)
     book = _Book(snapshot, lines, rejudge, latest)
     findings += book.check()
+    unjudged = tuple(sorted(book.unjudged))
     if trust is None:
-        return Attested(tuple(findings))
+        return Attested(tuple(findings), unjudged=unjudged)
     signed = _Signed(lines, trust)
     findings += signed.findings
     by_signer = {keyid: _vouched(book, signed, keyid) for keyid in sorted(key.keyid for key in trust.keys)}
@@ -92,6 +98,7 @@ def _verify(
             SignedDecision(decision, tuple(k for k in signers if raw in [d.to_bytes() for d in by_signer[k] or ()]))
             for raw, decision in sorted(decisions.items())
         ),
+        unjudged,
     )
 
 
@@ -106,6 +113,7 @@ class _Book:
         self._subject = manifest_subject(snapshot)
         self._content = snapshot.json(MANIFEST)["content_digest"]
         self._by_digest = {line.digest: line for line in lines}
+        self.unjudged: set[str] = set()
         self.bundles = [line for line in lines if line.kind == BUNDLE]
         self.results = [line for line in lines if line.kind == TEST_RESULT]
         self.summaries = [line for line in lines if line.kind == SUMMARY]
@@ -194,8 +202,7 @@ class _Book:
             yield line.finding("EV-VIEW", place, f"cannot be judged again: {error}", _AGAIN)
             return
         if decision is None:
-            rule = f"the policy {held.policy.digest} is not at hand to judge by again"
-            yield line.finding("EV-INPUT-MISSING", place, rule, "give the policy with --policy")
+            self.unjudged.add(held.policy.digest)
         elif not held.agrees_with(decision):
             rule = f"is not the decision that this bundle gives, which is '{decision.verdict}'"
             yield line.finding("EV-VIEW", place, rule, _AGAIN)
@@ -247,16 +254,18 @@ class _Signed:
 
 def _vouched(book: _Book, signed: _Signed, keyid: str) -> list[Decision] | None:
     """The decisions that a key signed with all they rest on; none at all if it did not vouch for the bundle."""
+    whole = any(signed.by(line, keyid) and line.predicate.get("decidedBy") is None for line in book.bundles)
     decisions: list[Decision] = []
-    alone = any(signed.by(line, keyid) and line.predicate.get("decidedBy") is None for line in book.bundles)
     for line in book.summaries:
         inputs = book.inputs(line)
         if inputs and _verifier(line) == keyid and all(signed.by(each, keyid) for each in (line, *inputs)):
             try:
-                decisions.append(book.decision(line))
+                decision = book.decision(line)
             except InvalidEvidence:  # found and said by the check of the summary
                 continue
-    return decisions if decisions or alone else None
+            whole = True
+            decisions += [decision] if decision.policy.digest not in book.unjudged else []
+    return decisions if whole else None
 
 
 def _too_few(lines: Sequence[Line], signers: Sequence[str], trust: Trust) -> Finding:

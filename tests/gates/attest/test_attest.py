@@ -156,6 +156,11 @@ def test_a_bundle_without_a_policy_is_signed_alone_and_that_is_no_release(
     assert code == 3
     assert "EV-INPUT-MISSING" in says
     assert run(capsys, "verify", folder, "--trust", keys / "ours.pub", "--policy", policy)[0] == 0
+    code, says = run(capsys, "audit", folder, "--trust", keys / "ours.pub")
+    assert code == 0, "whoever lacks that policy is not told of tampering"
+    assert f"signed decision by the policy {digest(policy.read_bytes())}" in says
+    policy.write_text(policy.read_text() + "\n# another\n")
+    assert run(capsys, "verify", folder, "--trust", keys / "ours.pub", "--policy", policy)[0] == 3
 
 
 def test_two_keys_sign_and_the_threshold_counts_them(

@@ -127,7 +127,7 @@ SIGNED_LIES: dict[str, tuple[Callable[[Statements], None], str]] = {
         "EV-PREDICATE",
     ),
     "another resource": (other_payload((2, "predicate", "resourceUri"), f"sha256:{HEX}"), "EV-PREDICATE"),
-    "a decision by a policy nobody has": (
+    "a decision by another policy than it was signed with": (
         other_payload((2, "predicate", "husai:decision/v1", "policy", "digest"), f"sha256:{HEX}"),
         "EV-INPUT-MISSING",
     ),
