@@ -177,6 +177,35 @@ def test_two_keys_sign_and_the_threshold_counts_them(
     assert run(capsys, "verify", signed, "--trust", keys / "second.pub")[0] == 0
 
 
+def test_two_who_vouch_for_the_bundle_are_not_two_who_released_it(
+    signed: Path, keys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], test_policy: str
+) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(test_policy.replace("preregistered = true", "preregistered = false"))
+    assert run(capsys, "attest", signed, "--key", keys / "second", "--policy", other)[0] == 0
+    both = ["--trust", keys / "ours.pub", "--trust", keys / "second.pub"]
+    assert run(capsys, "verify", signed, *both, "--policy", other)[0] == 0
+    assert run(capsys, "verify", signed, *both, "--policy", other, "--threshold", 2)[0] == 3
+    code, says = run(capsys, "verify", signed, *both, "--threshold", 2)
+    assert code == 3
+    assert "is not at hand" in says
+    policy = signed / "policy" / "test.toml"
+    assert run(capsys, "gate", signed, "--policy", policy, *both, "--threshold", 2)[0] == 0
+
+
+def test_an_explanation_says_what_would_change_an_attestation(
+    signed: Path, make_draft: Any, write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draft = make_draft(views=True)
+    draft.provenance["packages"]["numpy"] = "2.0"
+    folder = write(draft.files(), tmp_path / "later")
+    (path,) = (signed / "attestations").iterdir()
+    write({f"attestations/{path.name}": path.read_bytes()}, folder)
+    code, says = run(capsys, "explain", folder, "--policy", folder / "policy" / "test.toml")
+    assert code == 0
+    assert "The attestations of this very bundle; those here were signed about another." in says
+
+
 def test_one_key_is_one_signer_however_often_it_is_trusted(
     signed: Path, keys: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
