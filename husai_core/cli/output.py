@@ -37,7 +37,7 @@ def write_new(path: Path, text: str) -> None:
         with path.open("x", encoding="utf-8") as handle:
             handle.write(text)
     except FileExistsError:
-        raise UsageError(str(path), "already exists", "choose another --out, or remove it yourself") from None
+        raise UsageError(str(path), "already exists", "choose another file, or remove it yourself") from None
     except OSError as error:
         raise UsageError(str(path), f"cannot be written: {error.strerror}") from None
 

@@ -36,11 +36,17 @@ def write() -> Callable[[Mapping[str, bytes], Path], Path]:
     return _write
 
 
-@pytest.fixture
-def signed(folder: Path, keys: Path) -> Path:
-    """A good bundle with its decision, signed by `ours`."""
+@pytest.fixture(scope="session")
+def signed_files(good: Any, keys: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = _write(good, tmp_path_factory.mktemp("signed") / "bundle")
     attest(folder, PrivateKey.read(keys / "ours"), None, NOON)
-    return folder
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def signed(signed_files: dict[str, bytes], tmp_path: Path) -> Path:
+    """A good bundle with its decision, signed by `ours`."""
+    return _write(signed_files, tmp_path / "bundle")
 
 
 def _write(files: Mapping[str, bytes], target: Path) -> Path:

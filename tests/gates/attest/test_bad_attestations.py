@@ -383,7 +383,7 @@ def test_everything_made_again_by_the_producer_needs_the_key(
     assert codes(folder, trust) == {"EV-SIGNER"}
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_flipped_byte_of_an_attestation_goes_unnoticed(data: Any, signed: Path) -> None:
     (path,) = (signed / "attestations").iterdir()
@@ -394,6 +394,30 @@ def test_no_flipped_byte_of_an_attestation_goes_unnoticed(data: Any, signed: Pat
         assert "EV-DIGEST" in codes(signed)
     finally:
         path.write_bytes(raw)
+
+
+def _places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in inside for place in _places(item, (*path, key)))]
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_signed_value_can_be_another(data: Any, signed: Path, ours: PrivateKey, signed_files: Any) -> None:
+    (path,) = (path for path in signed_files if path.startswith("attestations/"))
+    (signed / "attestations").joinpath(Path(path).name).write_bytes(signed_files[path])
+    put(signed, signed_files[path].splitlines())
+    statements = [json.loads(base64.b64decode(json.loads(line)["payload"])) for line in lines(signed)]
+    left_alone = {(2, "predicate"), *((n, "predicateType") for n in range(3))}  # `resigned` needs them
+    places = [p for p in _places(statements) if len(p) > 1 and "inputAttestations" not in p and p not in left_alone]
+    place = data.draw(st.sampled_from(places))
+    value = data.draw(st.sampled_from(["", "x", None, [], {}, -1, [[]], {"x": {}}, HEX]))
+    at: Any = statements
+    for part in place:
+        at = at[part]
+    if at != value:
+        resigned(signed, ours, other_payload(place, value))
+        assert codes(signed), (place, value)
 
 
 def test_the_same_key_bundle_and_time_give_the_same_bytes(signed: Path, ours: PrivateKey) -> None:
