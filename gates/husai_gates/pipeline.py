@@ -51,14 +51,22 @@ def gate(folder: Path, policy_name: str, trust: Trust | None = None) -> Decision
 def audited(
     folder: Path, trust: Trust | None = None, policy_raw: bytes | None = None, latest: datetime | None = None
 ) -> Audited:
-    """A bundle that holds a link or a pipe is not read on; that refusal is a finding like any other.
+    """A bundle that holds a link or a pipe is not read on; that refusal is a finding like any other."""
+    try:
+        whole = bundle.read(folder)
+    except InvalidEvidence as error:
+        return Audited(Snapshot(str(folder), {}), unreadable(error))
+    return inspected(whole, trust, policy_raw, latest)
+
+
+def inspected(
+    whole: Snapshot, trust: Trust | None = None, policy_raw: bytes | None = None, latest: datetime | None = None
+) -> Audited:
+    """A bundle as it was read, its views and its attestations.
 
     A signed decision is judged again by the policy in the bundle, the one given, or a shipped one.
     """
-    try:
-        snapshot, attestations = separate(bundle.read(folder))
-    except InvalidEvidence as error:
-        return Audited(Snapshot(str(folder), {}), unreadable(error))
+    snapshot, attestations = separate(whole)
     report = audit(snapshot)
     report = report.with_findings(check_views(snapshot, report))
     not_compared = unchecked(snapshot)
