@@ -23,7 +23,7 @@ MAX_FOLDER_DEPTH = 4
 # What a run can only say about itself (times, machine) and what is derived from the rest are
 # listed in the manifest like everything, but are no part of the identity of the evidence.
 PROVENANCE = "provenance.json"
-_VIEWS = re.compile(r"decision\.json|report\.md|plots/[A-Za-z0-9_.-]+")
+_VIEWS = re.compile(r"decision\.json|report\.md|junit\.xml|results\.sarif|plots/[A-Za-z0-9_.-]+")
 _SAFE_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 
 

@@ -209,6 +209,7 @@ class Decision:
 
     `baseline` is the content digest of the last release, where the bundle was compared with one. `waivers` are those
     that were given and what became of each, with the digest of their file and the instant they were looked at.
+    `attested_by` names the trusted keys that signed the bundle; without any, its maker alone vouches for it.
     """
 
     policy: PolicyName
@@ -219,6 +220,7 @@ class Decision:
     made_by: str = husai_core.__version__
     baseline: str | None = None
     waivers: Mapping[str, Any] | None = None
+    attested_by: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -237,6 +239,7 @@ class Decision:
             "baseline": self.baseline and {"content_digest": self.baseline},
             "waivers": self.waivers,
             "assurance": self.assurance,
+            **({"attested_by": list(self.attested_by)} if self.attested_by else {}),
             "verdict": self.verdict,
             "exit_code": int(self.exit_code),
             "rows": [row.to_json() for row in self.rows],
@@ -254,9 +257,16 @@ class Decision:
                 key: data[key]
                 for key in ("policy", "bundle", "baseline", "waivers", "assurance", "verdict", "exit_code")
             },
+            "attested_by": list(self.attested_by),
             "rows": [{k: v for k, v in row.items() if k not in words} for row in data["rows"]],
             "findings": [{k: f[k] for k in ("code", "file", "path")} for f in data["findings"]],
         }
+
+    def agrees_with(self, again: Decision) -> bool:
+        """Whether it is what judging again gives: to the byte, or in substance where another version made it."""
+        if self.made_by == again.made_by:
+            return self.to_bytes() == again.to_bytes()
+        return self.substance() == again.substance()
 
     def to_bytes(self) -> bytes:
         """The one form a decision is written in."""
@@ -274,6 +284,7 @@ class Decision:
             made_by=data["husai"],
             baseline=data["baseline"] and data["baseline"]["content_digest"],
             waivers=data["waivers"],
+            attested_by=tuple(data.get("attested_by", ())),
         )
         if (data["verdict"], data["exit_code"]) != (decision.verdict, decision.exit_code):
             rule = f"says '{plain(data['verdict'])}', its rows and findings give '{decision.verdict}'"

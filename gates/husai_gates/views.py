@@ -1,4 +1,4 @@
-"""Views: decision.json and report.md are made from the rest of a bundle, and compared with what it holds.
+"""Views: what is made from the rest of a bundle (decision, report, JUnit, SARIF), compared with what it holds.
 
 Plots are not regenerated: they are pictures, and nothing is decided by them. The words of another version of HUSAI are
 not ours to regenerate: its decision is compared in substance, and `unchecked` names what was not compared.
@@ -21,9 +21,11 @@ from husai_gates.decision import Decision
 from husai_gates.finding import Finding
 from husai_gates.judge import judge
 from husai_gates.last_release import DECISION
+from husai_gates.reporters import REPORTERS
 from husai_gates.reporters.text import headline
 
 REPORT = "report.md"
+REPORTED = {"junit.xml": "junit", "results.sarif": "sarif"}  # by the name of their reporter; no bundle has to hold them
 _AGAIN = "remove it, or make it again with 'husai gate'"
 
 
@@ -57,6 +59,8 @@ def _check(snapshot: Snapshot, report: AuditReport) -> Iterator[Finding]:
     if DECISION not in files:
         if REPORT in files and files[REPORT] != report_view.render(report, None).encode():
             yield Finding("EV-VIEW", REPORT, "$", "is not the report that this bundle gives without a decision", _AGAIN)
+        for path in sorted(REPORTED.keys() & files.keys()):
+            yield Finding("EV-VIEW", path, "$", "shows a decision, and the bundle holds none", _AGAIN)
         return
     raw_policy = _policy_of(snapshot, files)
     if raw_policy is None:
@@ -70,26 +74,29 @@ def _check(snapshot: Snapshot, report: AuditReport) -> Iterator[Finding]:
             yield Finding("GATE-ERROR", DECISION, f"$.rows.{row.rule}", row.says, row.next_step)
             return
     yield from _compare_decision(files[DECISION], snapshot.json(DECISION), decision)
-    if REPORT not in files:
-        return
-    rendered = report_view.render(report, decision)
-    if REPORT in unchecked(snapshot):
-        yield from _check_foreign_report(snapshot, files[REPORT], decision)
-    elif files[REPORT] != rendered.encode():
-        yield Finding("EV-VIEW", REPORT, "$", "is not the report that this bundle gives", _AGAIN)
+    foreign = unchecked(snapshot)
+    for path in sorted({REPORT, *REPORTED} & files.keys()):
+        if path in foreign:
+            yield from _check_foreign(snapshot, path, decision)
+        elif files[path] != _rendered(path, report, decision).encode():
+            yield Finding("EV-VIEW", path, "$", "is not what this bundle gives", _AGAIN)
 
 
-def _check_foreign_report(snapshot: Snapshot, raw: bytes, decision: Decision) -> Iterator[Finding]:
-    """A report in the words of another version: its maker is the run's, and its verdict and digests are these."""
+def _rendered(path: str, report: AuditReport, decision: Decision) -> str:
+    return report_view.render(report, decision) if path == REPORT else REPORTERS[REPORTED[path]](decision)
+
+
+def _check_foreign(snapshot: Snapshot, path: str, decision: Decision) -> Iterator[Finding]:
+    """A view in the words of another version: its maker is the run's, and its verdict and digests are these."""
     made_by = snapshot.json(DECISION)["husai"]
     if PROVENANCE in snapshot.files and snapshot.json(PROVENANCE)["packages"].get("husai") != made_by:
         yield Finding("EV-VIEW", DECISION, "$.husai", "the run was made by another version of husai", _AGAIN)
-    text = raw.decode("utf-8", "replace")
-    first = text.split("\n\n")[1:2]
-    for wanted in (decision.policy.digest, decision.content_digest):
+    text = snapshot.files[path].decode("utf-8", "replace")
+    for wanted in (decision.policy.digest, decision.content_digest, headline(decision)):
         if wanted not in text:
-            yield Finding("EV-VIEW", REPORT, "$", f"does not name {wanted}", _AGAIN)
-    if first != [f"**{headline(decision)}** (exit {int(decision.exit_code)})"]:
+            yield Finding("EV-VIEW", path, "$", f"does not say '{wanted}'", _AGAIN)
+    first = text.split("\n\n")[1:2]
+    if path == REPORT and first != [f"**{headline(decision)}** (exit {int(decision.exit_code)})"]:
         yield Finding("EV-VIEW", REPORT, "$", f"does not begin with the verdict '{headline(decision)}'", _AGAIN)
 
 
@@ -103,17 +110,17 @@ def _policy_of(snapshot: Snapshot, files: Mapping[str, bytes]) -> bytes | None:
 def unchecked(snapshot: Snapshot) -> tuple[str, ...]:
     """The views that audit does not regenerate, in the order of their paths."""
     found = [path for path in snapshot.files if kind_of(path) == "picture"]
-    if DECISION in snapshot.files and REPORT in snapshot.files:
+    worded = sorted({REPORT, *REPORTED} & snapshot.files.keys())
+    if DECISION in snapshot.files and worded:
         try:
-            found += [REPORT] if snapshot.json(DECISION).get("husai") != husai_core.__version__ else []
+            found += worded if snapshot.json(DECISION).get("husai") != husai_core.__version__ else []
         except (HusaiError, AttributeError):
-            found.append(REPORT)
+            found += worded
     return tuple(sorted(found))
 
 
 def _compare_decision(raw: bytes, document: Mapping[str, Any], decision: Decision) -> Iterator[Finding]:
     held = Decision.from_json(document)
-    same = raw == decision.to_bytes() if held.made_by == decision.made_by else held.substance() == decision.substance()
-    if not same:
+    if not held.agrees_with(decision) or (held.made_by == decision.made_by and raw != decision.to_bytes()):
         rule = f"is not the decision that this bundle gives, which is '{decision.verdict}'"
         yield Finding("EV-VIEW", DECISION, "$", rule, _AGAIN)

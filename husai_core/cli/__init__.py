@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import husai_core
+from husai_core.cli.arguments import refuse_repeats
 from husai_core.errors import ExitCode, HusaiError, did_you_mean, one_line
 
 COMMANDS = {
@@ -18,6 +19,8 @@ COMMANDS = {
     "policy": "Say what a policy asks for, or in what it asks for less than it did.",
     "audit": "Check that a bundle is whole, consistent and untampered.",
     "redraw": "Make the decision, report and pictures of a bundle again.",
+    "attest": "Sign a bundle and the decision on it.",
+    "verify": "Check the signatures in a bundle and everything they are about.",
     "explain": "Say in plain words why a rule has its status.",
     "show": "Say what is in a bundle.",
     "plugins": "List every plugin with its origin, version and status, or check one.",
@@ -36,7 +39,7 @@ class _LazyGroup(click.Group):
             return None
         command = importlib.import_module(f"husai_core.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
-        return command
+        return refuse_repeats(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -19,4 +19,4 @@ def command(bundle: Path, rule: str | None, policy: str, baseline: Path | None) 
     from husai_gates.explain import explain
     from husai_gates.pipeline import gate
 
-    click.echo(explain(gate(bundle, policy, baseline), rule))
+    click.echo(explain(gate(bundle, policy, baseline=baseline), rule))

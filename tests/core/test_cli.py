@@ -54,6 +54,34 @@ def test_a_mistake_is_one_line_and_its_exit_code(
     assert error.startswith("husai: ")
 
 
+def _options() -> list[list[str]]:
+    """Every option of one value, of every command, as the words that come before the value."""
+    import importlib
+
+    import click
+
+    found = []
+    for name in COMMANDS:
+        command = importlib.import_module(f"husai_core.cli.{name}").command
+        for words, each in [([name], command), *(([name, n], c) for n, c in getattr(command, "commands", {}).items())]:
+            options = (p for p in each.params if isinstance(p, click.Option) and not (p.multiple or p.is_flag))
+            found += [[*words, option.opts[0]] for option in options]
+    return found
+
+
+@pytest.mark.parametrize("words", _options(), ids=" ".join)
+def test_an_option_of_one_value_given_twice_is_refused_and_never_the_last_one_kept(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke([*words, "x", words[-1], "y"]) == 64
+    assert f"'{words[-1]}' is given 2 times" in capsys.readouterr().err
+
+
+def test_options_made_for_it_may_be_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["gate", "nowhere", "--policy", "toy", "--report", "json=a", "--report", "text=b"]) == 64
+    assert "there is no bundle here" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "size"), [("0", 0), ("1500", 1500), ("2 kB".upper(), 2000), ("1.5GiB", 3 * 2**29), ("20GiB", 20 * 2**30)]
 )

@@ -96,7 +96,7 @@ def test_every_view_says_the_same(good: Any, decide: Any) -> None:
         text = render(decision)
         assert "released" in text.lower(), name
         assert text.endswith("\n")
-        if name != "github":
+        if name not in ("github", "sarif", "badge", "badge-svg"):  # they show what does not hold, or the verdict alone
             assert all(row.rule in text for row in decision.rows)
 
 

@@ -25,6 +25,8 @@ _KINDS = {
     "weights": rf"weights/{_NAME}/sae_weights\.safetensors",
     "picture": rf"plots/{_NAME}\.png",
     "report": r"report\.md",
+    "junit": r"junit\.xml",
+    "sarif": r"results\.sarif",
 }
 _PATTERNS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items()}
 

@@ -33,6 +33,7 @@ class AuditReport:
     choices: Mapping[str, Choice]
     paths: tuple[str, ...]
     unchecked: tuple[str, ...] = ()
+    attested_by: tuple[str, ...] = ()
 
     @cached_property
     def conditions(self) -> dict[str, Condition]:

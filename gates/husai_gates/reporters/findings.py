@@ -1,12 +1,13 @@
-"""The audit report as text or JSON: the findings, and what this audit did and did not prove."""
+"""The audit report in every form: the findings, and what this audit did and did not prove."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 
 from husai_core import strict_json
 from husai_gates.audit import AuditReport
-from husai_gates.reporters.text import finding_lines, safe
+from husai_gates.reporters.text import audit_headline, finding_lines, safe, standing
 
 _PROVEN = {
     "hash_only": "Nothing was recomputed: the documents could not all be believed.",
@@ -17,10 +18,11 @@ _PROVEN = {
 
 def _text(report: AuditReport) -> str:
     lines = [
-        f"{_headline(report)} (exit {int(report.exit_code)})",
+        f"{audit_headline(report)} (exit {int(report.exit_code)})",
         f"bundle  {safe(report.content_digest)}, {report.assurance}",
         f"holds   {len(report.paths)} files, {len(report.subjects)} subjects, "
         f"{len(report.evidence)} evidence documents",
+        f"signed  {standing(report.attested_by)}",
         _PROVEN[report.assurance],
     ]
     if report.unchecked:
@@ -29,16 +31,10 @@ def _text(report: AuditReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _headline(report: AuditReport) -> str:
-    if not report.findings:
-        return "SOUND: nothing was found"
-    many = len(report.findings)
-    return f"{'INCOMPLETE' if report.intact else 'INVALID'}: {many} finding{'s' if many > 1 else ''}"
-
-
 def _json(report: AuditReport) -> str:
     document = {
         "assurance": report.assurance,
+        "attested_by": list(report.attested_by),
         "content_digest": report.content_digest,
         "exit_code": int(report.exit_code),
         "not_compared": list(report.unchecked),
@@ -47,4 +43,19 @@ def _json(report: AuditReport) -> str:
     return strict_json.encode(document).decode()
 
 
-AUDIT_REPORTERS: Mapping[str, Callable[[AuditReport], str]] = {"text": _text, "json": _json}
+def _named(module: str) -> Callable[[AuditReport], str]:
+    """A reporter that is loaded when it is used."""
+
+    def render(report: AuditReport) -> str:
+        text: str = importlib.import_module(f"husai_gates.reporters.{module}").render_audit(report)
+        return text
+
+    return render
+
+
+_OTHERS = {"markdown": "markdown", "github": "github", "summary": "step_summary", "junit": "junit", "sarif": "sarif"}
+AUDIT_REPORTERS: Mapping[str, Callable[[AuditReport], str]] = {
+    "text": _text,
+    "json": _json,
+    **{name: _named(module) for name, module in _OTHERS.items()},
+}

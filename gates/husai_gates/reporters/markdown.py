@@ -6,8 +6,10 @@ import re
 from collections.abc import Sequence
 
 from husai_core.errors import one_line
+from husai_gates.audit import AuditReport
 from husai_gates.decision import Decision, Row
-from husai_gates.reporters.text import headline, strength_words
+from husai_gates.finding import Finding
+from husai_gates.reporters.text import audit_headline, headline, standing, strength_words
 
 _ACTIVE = {ord(c): f"&#{ord(c)};" for c in "&<>|`*[]\\~#$"}
 _EMPHASIS = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -29,7 +31,18 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
 
 def render(decision: Decision) -> str:
     """Verdict, a table of rows, a table of findings."""
-    return "\n".join(sections(decision)) + "\n"
+    return "\n".join([*sections(decision), "", f"Signed {safe(standing(decision.attested_by))}."]) + "\n"
+
+
+def render_audit(report: AuditReport) -> str:
+    """The same of an audit."""
+    lines = [
+        f"**{safe(audit_headline(report))}** (exit {int(report.exit_code)})",
+        "",
+        f"Bundle {safe(report.content_digest)}, {safe(report.assurance)}.",
+        *_findings(report.findings),
+    ]
+    return "\n".join([*lines, "", f"Signed {safe(standing(report.attested_by))}."]) + "\n"
 
 
 def sections(decision: Decision) -> list[str]:
@@ -47,12 +60,16 @@ def sections(decision: Decision) -> list[str]:
         lines += [f"Compared with the last release, bundle {safe(decision.baseline)}.", ""]
     rows = [(row.status, row.rule, row.question, row.asks, _seen(row), row.code, row.reason) for row in decision.rows]
     lines += table(("status", "rule", "question", "what it needs", "what was seen", "code", "why it is asked"), rows)
-    if decision.findings:
-        found = [(f.code, f"{f.file} {f.path}", f.rule, f.next_step) for f in decision.findings]
-        lines += ["", "Findings:", "", *table(("code", "where", "what", "next step"), found)]
-    return lines
+    return [*lines, *_findings(decision.findings)]
 
 
 def _seen(row: Row) -> str:
     """What was seen, and what could have been."""
     return "; ".join((row.says, *strength_words(row)))
+
+
+def _findings(findings: Sequence[Finding]) -> list[str]:
+    if not findings:
+        return []
+    found = [(f.code, f"{f.file} {f.path}", f.rule, f.next_step) for f in findings]
+    return ["", "Findings:", "", *table(("code", "where", "what", "next step"), found)]

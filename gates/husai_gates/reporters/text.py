@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from husai_core.errors import one_line
+from husai_gates.audit import AuditReport
 from husai_gates.decision import Decision, InFamily, Row
 from husai_gates.finding import Finding
 from husai_gates.plain_text import number
@@ -12,7 +13,8 @@ from husai_gates.plain_text import number
 
 def safe(value: object) -> str:
     """Words for one line of a log. A CI runner obeys `##[` anywhere in it, and `::` at its beginning."""
-    return one_line(value).replace("##[", "# #[")
+    line = one_line(value).replace("##[", "# #[")
+    return line.replace("::", ": :", 1) if line.lstrip().startswith("::") else line
 
 
 def render(decision: Decision) -> str:
@@ -23,6 +25,7 @@ def render(decision: Decision) -> str:
         f"policy  {safe(policy.name)} {safe(policy.version)} {safe(policy.digest)}",
         f"bundle  {safe(decision.content_digest)}, {safe(decision.assurance)}",
         *(["against " + safe(decision.baseline)] if decision.baseline else []),
+        f"signed  {standing(decision.attested_by)}",
         "",
     ]
     width = max((len(row.rule) for row in decision.rows), default=0)
@@ -61,6 +64,21 @@ def finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
     for finding in findings:
         step = f" ({safe(finding.next_step)})" if finding.next_step else ""
         yield f"  {safe(finding.code)} {safe(finding.file)} {safe(finding.path)}: {safe(finding.rule)}{step}"
+
+
+def standing(attested_by: Sequence[str]) -> str:
+    """Who vouches for the bundle, besides whoever made it."""
+    if attested_by:
+        return f"by {', '.join(safe(keyid) for keyid in attested_by)}"
+    return "NOT-PROVEN: self-attested, for no trusted key was asked to vouch for it (--trust)"
+
+
+def audit_headline(report: AuditReport) -> str:
+    """What an audit found, in words."""
+    if not report.findings:
+        return "SOUND: nothing was found"
+    many = len(report.findings)
+    return f"{'INCOMPLETE' if report.intact else 'INVALID'}: {many} finding{'s' if many > 1 else ''}"
 
 
 def headline(decision: Decision) -> str:
