@@ -17,6 +17,7 @@ COMMANDS = {
     "gate": "Judge a bundle by a policy; the exit code is the verdict.",
     "audit": "Check that a bundle is whole, consistent and untampered.",
     "explain": "Say in plain words why a rule has its status.",
+    "claims": "Hold the numbers of a text to evidence, or fill them in.",
     "show": "Say what is in a bundle.",
     "plugins": "List every plugin with its origin, version and status, or check one.",
     "schema": "Show a schema, or check a file against one.",

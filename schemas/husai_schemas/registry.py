@@ -23,6 +23,7 @@ NAMES = (
     "manifest",
     "policy",
     "decision",
+    "claims",
 )
 VERSION = 1
 MOST_PROBLEMS = 100
