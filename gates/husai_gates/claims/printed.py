@@ -50,7 +50,7 @@ class Printed:
             return {"<": true < self.value, "<=": true <= self.value, ">": true > self.value, ">=": true >= self.value}[
                 self.bound
             ]
-        slack = self.step * Decimal("5e-10") + abs(true) * Decimal("1e-12")
+        slack = self.step * Decimal("5e-10") + abs(true) * Decimal("1e-15")
         return abs(true - self.value) <= self.step / 2 + slack
 
     @property

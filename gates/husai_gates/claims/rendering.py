@@ -10,7 +10,7 @@ from pathlib import Path
 from husai_core.errors import UsageError
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.claims import printed
-from husai_gates.claims.check import documents_of, read_all, stale_sources
+from husai_gates.claims.checking import documents_of, read_all, stale_sources
 from husai_gates.claims.document import Document
 from husai_gates.claims.ledger import Claim, Ledger
 from husai_gates.claims.location import locate
