@@ -77,6 +77,12 @@ class Document:
         """Where a character of `words` stands in the text."""
         return self._visible[1][index]
 
+    def around(self, span: tuple[int, int], length: int) -> tuple[str, str]:
+        """The words on both sides of a span of the text."""
+        words, places = self._visible
+        first, last = (bisect.bisect_left(places, place) for place in span)
+        return words[max(0, first - length) : first], words[last : last + length]
+
     def line(self, place: int) -> int:
         """The line, from 1, of a place in the text."""
         return bisect.bisect_left(self._line_ends, place) + 1

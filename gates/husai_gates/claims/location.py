@@ -19,9 +19,9 @@ def locate(claim: Claim, document: Document) -> list[tuple[int, list[Hit]]]:
     for match in document.markers:
         if match["id"] == claim.id:
             start, end = match.span("text")
-            before = document.text[max(0, match.start() - CONTEXT) : match.start()]
-            after = document.text[match.end() : match.end() + CONTEXT]
-            hit = Hit((marked(claim, match),), match["text"].strip(), (start, end), before, after)
+            hit = Hit(
+                (marked(claim, match),), match["text"].strip(), (start, end), *document.around((start, end), CONTEXT)
+            )
             found.append((start, [hit]))
     return found
 

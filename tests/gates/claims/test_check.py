@@ -45,9 +45,7 @@ def test_another_number_is_contradicted_at_its_line(toy: Any, prints: str) -> No
     assert "CLAIM-CONTRADICTED  paper.md:3  ev: '0.96' is printed, the evidence gives 0.9504" in text
 
 
-def test_a_supported_value_and_a_contradicted_comparison(
-    desk: Any, draft: Any, level: Callable[..., None]
-) -> None:
+def test_a_supported_value_and_a_contradicted_comparison(desk: Any, draft: Any, level: Callable[..., None]) -> None:
     level(draft, "explained_variance", "addition.topk", 0.376)
     level(draft, "explained_variance", "addition.relu", 0.393, 0.5)
     desk.put(draft.files())
@@ -162,7 +160,9 @@ def test_the_same_needs_a_margin_that_the_interval_keeps(toy: Any) -> None:
     toy.write("It reaches 0.950, the same as 0.940.")
     same = BETTER.replace("better than {theirs}", "the same as {theirs}")
     for margin, status in (("0.005", "contradicted"), ("0.0105", "unsupported"), ("0.05", "supported")):
-        toy.claim(same.replace('is = "better than", than = "theirs"', f'is = "same as", than = "theirs", margin = {margin}'))
+        toy.claim(
+            same.replace('is = "better than", than = "theirs"', f'is = "same as", than = "theirs", margin = {margin}')
+        )
         assert toy.statuses()[2] == status
 
 
@@ -189,7 +189,7 @@ compare = [{ number = "x", is = "better than", than = "chance" }]
         ("", "{x} ± {x.half_width} over {x.n} seeds", "0.9504 ± 0.0034 over five seeds"),
         ("", "the worst seed has {x.worst}, the best {x.best}", "the worst seed has 0.947, the best 0.954"),
         (', statistic = "worst"', "at the worst {x}", "at the worst 0.947"),
-        (', confidence = 0.9', "from {x.low} to {x.high} ({x.confidence} %)", "from 0.948 to 0.953 (90 %)"),
+        (", confidence = 0.9", "from {x.low} to {x.high} ({x.confidence} %)", "from 0.948 to 0.953 (90 %)"),
         (', minus = "addition.topk.untrained"', "a gain of {x} [{x.low}, {x.high}]", "a gain of 0.650 [0.649, 0.652]"),
         (', over = "addition.topk.untrained"', "{x} times that of its start", "3.17 times that of its start"),
         (', unit = "%"', "{x} % of the variance", "95.0 % of the variance"),
@@ -206,7 +206,11 @@ def test_what_can_be_said_of_a_measurement(toy: Any, prints: str, more: str, phr
 
 def test_a_unit_must_be_printed(toy: Any, prints: str) -> None:
     toy.claim(prints.format(phrase="takes {x}", more=', unit = "ms", scale = 1000'))
-    for text, status in (("takes 950 ms", "supported"), ("takes 950 s", "contradicted"), ("takes 0.950 ms", "contradicted")):
+    for text, status in (
+        ("takes 950 ms", "supported"),
+        ("takes 950 s", "contradicted"),
+        ("takes 0.950 ms", "contradicted"),
+    ):
         toy.write(text)
         assert toy.statuses() == [status]
 
@@ -225,7 +229,9 @@ numbers = { verdict = { verdict = true }, held = { rules = "pass" }, rules = { r
     assert toy.run("check")[0] == 0
     toy.write("Not released: 5 of 6 rules hold; 'alive' has the status fail.")
     assert toy.statuses() == ["contradicted", "contradicted", "supported", "contradicted"]
-    (toy.folder / "test.toml").write_text(test_policy.replace("at_most = 0.5", "at_most = 0.1").replace("preregistered = true", ""))
+    (toy.folder / "test.toml").write_text(
+        test_policy.replace("at_most = 0.5", "at_most = 0.1").replace("preregistered = true", "")
+    )
     assert toy.run("check")[0] == 0
 
 
@@ -271,7 +277,9 @@ numbers.b = {{ condition = "addition.relu" }}
     assert toy.statuses() == ["supported", "contradicted"]
 
 
-@pytest.mark.parametrize("text", ["", "nothing of the kind", "It explains some of the variance", "It explains0.95 of it"])
+@pytest.mark.parametrize(
+    "text", ["", "nothing of the kind", "It explains some of the variance", "It explains0.95 of it"]
+)
 def test_a_phrase_that_is_gone_is_stale(toy: Any, prints: str, text: str) -> None:
     toy.write(text)
     toy.claim(prints.format(phrase="It explains {x} of the variance", more=""))

@@ -15,7 +15,8 @@ from husai_gates.claims.phrase import Phrase
 def _found(text: str, phrase: str, path: str = "paper.md") -> list[list[tuple[str, int]]]:
     document = Document(path, text)
     return [
-        [(hit.text, document.line(hit.span[0])) for hit in hits] for _, hits in Phrase(phrase).find(document, frozenset())
+        [(hit.text, document.line(hit.span[0])) for hit in hits]
+        for _, hits in Phrase(phrase).find(document, frozenset())
     ]
 
 
@@ -48,7 +49,9 @@ def test_latex() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["is 0.625", "is 10.62", "is 0.62.5", "is 0.62e5", "is -0.62", "is \u22120.62", "is 1,0.62"])
+@pytest.mark.parametrize(
+    "text", ["is 0.625", "is 10.62", "is 0.62.5", "is 0.62e5", "is -0.62", "is \u22120.62", "is 1,0.62"]
+)
 def test_a_hole_holds_a_whole_number_and_its_sign(text: str) -> None:
     assert [hits[0][0] for hits in _found(text, "is {x}")] != ["0.62"]
 
@@ -77,7 +80,15 @@ def test_no_text_breaks_the_check(desk: Any, before: str, after: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["1" * 50_000, "1," * 30_000, "1,111" * 10_000, "It explains " * 5_000, "<!--" * 20_000, "`" * 50_000, "- " * 30_000],
+    [
+        "1" * 50_000,
+        "1," * 30_000,
+        "1,111" * 10_000,
+        "It explains " * 5_000,
+        "<!--" * 20_000,
+        "`" * 50_000,
+        "- " * 30_000,
+    ],
 )
 def test_long_texts_do_not_hang_it(text: str) -> None:
     document = Document("a.md", text)

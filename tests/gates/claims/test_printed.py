@@ -94,7 +94,9 @@ def test_about_and_bounds(before: str, text: str, value: float, agrees: bool) ->
     assert read(text, before).agrees(value) is agrees
 
 
-@given(st.floats(-1e12, 1e12, allow_subnormal=False), st.integers(0, 8), st.sampled_from(["-", "\u2212"]), st.booleans())
+@given(
+    st.floats(-1e12, 1e12, allow_subnormal=False), st.integers(0, 8), st.sampled_from(["-", "\u2212"]), st.booleans()
+)
 def test_printed_at_any_precision_it_is_supported_and_two_off_in_the_last_digit_is_not(
     value: float, decimals: int, minus: str, grouped: bool
 ) -> None:

@@ -26,7 +26,7 @@ TEXT = "\ufeff# T\u00eftle\r\n\r\nIt is <!-- claim:ev -->{}<!-- /claim --> of it
         ("0.9504", "0.9504"),
         ("9,999.00", "0.95"),
         ("+0.1", "+1.0"),
-        ("2e-1", "1"),
+        ("2e-1", "1.0"),
     ],
 )
 def test_only_the_number_changes_and_keeps_its_manner(toy: Any, before: str, after: str) -> None:
