@@ -40,6 +40,7 @@ class Hit:
     span: tuple[int, int]
     before: str
     after: str
+    lead: str = ""  # the words of the phrase right before it
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Phrase:
                         (document.place(start), document.place(end - 1) + 1),
                         words[max(0, start - CONTEXT) : start],
                         words[end : end + CONTEXT],
+                        self._parts[2 * group - 2],
                     )
                 )
             yield document.place(match.start()), hits

@@ -29,7 +29,7 @@ _PARTS = re.compile(
 _SUFFIX = {"k": 3, "K": 3, "M": 6, "B": 9}
 _PERCENT = re.compile(r"[\s~]*(?:\\?%|percent\b|per cent\b|percentage points\b)")
 _ABOUT = re.compile(r"(?:≈|~|≃|\\approx|\\sim|\b[Aa]bout|\b[Rr]oughly|\b[Ss]ome|\b[Nn]early|\b[Aa]lmost)[\s$]*$")
-_BOUND = re.compile(r"(<=|>=|≤|≥|\\leq?|\\geq?|&lt;|&gt;|<|>)[\s$]*$")
+_BOUND = re.compile(r"(?<![^\s($])(<=|>=|≤|≥|\\leq?|\\geq?|&lt;|&gt;|<|>)[\s$]*$")
 _BOUNDS = {"≤": "<=", "\\le": "<=", "\\leq": "<=", "≥": ">=", "\\ge": ">=", "\\geq": ">=", "&lt;": "<", "&gt;": ">"}
 
 
@@ -60,10 +60,14 @@ class Printed:
         return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def read(text: str, before: str = "", after: str = "") -> Printed:
-    """The number that stands as `text` between two pieces of text; what is no number is a ValueError."""
+def read(text: str, before: str = "", after: str = "", lead: str = "") -> Printed:
+    """The number that stands as `text` between two pieces of text; what is no number is a ValueError.
+
+    It is a bound only if `lead`, what its claim says comes right before it, ends in a sign such as <: in a document
+    the same sign may end a tag or begin a quotation.
+    """
     percent = _PERCENT.match(after) is not None
-    bound = _BOUND.search(before)
+    bound = _BOUND.search(lead)
     sign = _BOUNDS.get(bound[1], bound[1]) if bound else ""
     if text.lower() in _WORDS:
         return Printed(text, Decimal(_WORDS.index(text.lower())), Decimal(1), percent, sign)

@@ -29,7 +29,7 @@ def standing(claim: Claim, pointer: Pointer, hit: Hit, reading: Reading) -> tupl
     if isinstance(true, str):
         return _worded(hit.text, true, says)
     try:
-        seen = printed.read(hit.text, hit.before, hit.after)
+        seen = printed.read(hit.text, hit.before, hit.after, hit.lead)
     except ValueError as error:
         return "contradicted", f"{error}, the evidence gives {words_of(true)} ({says})", "print the number"
     if problem := _comparator(claim, pointer, reading):

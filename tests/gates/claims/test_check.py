@@ -223,7 +223,10 @@ id = "decision"
 document = "paper.md"
 phrase = "{verdict}: {held} of {rules} rules hold; 'alive' has the status {alive}."
 from = { bundle = "toy", policy = "test.toml" }
-numbers = { verdict = { verdict = true }, held = { rules = "pass" }, rules = { rules = "all" }, alive = { row = "alive" } }
+numbers.verdict = { verdict = true }
+numbers.held = { rules = "pass" }
+numbers.rules = { rules = "all" }
+numbers.alive = { row = "alive" }
 """)
     toy.write("Released: six of 6 rules hold; 'alive' has the status pass.")
     assert toy.run("check")[0] == 0

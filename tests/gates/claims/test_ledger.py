@@ -14,6 +14,8 @@ phrase = "it explains {x}"
 numbers.x = { bundle = "toy", benchmark = "reconstruction", metric = "explained_variance", condition = "addition.topk" }
 """
 NUMBER = 'numbers.x = { bundle = "toy", benchmark = "reconstruction", metric = "explained_variance", '
+LAST = 'condition = "addition.topk" }'
+TWICE = 'condition = "a" }\n[[claim]]\nid = "one"\ndocument = "d"\nnumbers.x = { file = "speed", pointer = "/x" }\n'
 FILE = 'numbers.x = { file = "speed", pointer = "/x" }\n'
 
 
@@ -28,12 +30,12 @@ FILE = 'numbers.x = { file = "speed", pointer = "/x" }\n'
         ("it explains {x}", "{x}.", "too few words"),
         ("it explains {x}", "it explains {*}", "neither prints nor compares"),
         (', condition = "addition.topk" }', " }", "a measurement needs 'condition'"),
-        ('condition = "addition.topk" }', 'condition = "a", policy = "toy" }', "a measurement has no 'policy'"),
-        ('condition = "addition.topk" }', 'condition = "a", minus = "b", over = "c" }', "exclude one another"),
-        ('condition = "addition.topk" }', 'condition = "a" }\nnumbers.y = { ratio = ["x", "x"] }', "neither printed nor"),
-        ('condition = "addition.topk" }', 'condition = "a" }\nnumbers.y = { ratio = ["y", "x"] }', "made of itself"),
-        ('condition = "addition.topk" }', 'condition = "a" }\n[[claim]]\nid = "one"\ndocument = "d"\n' + FILE, "stands twice"),
-        ('condition = "addition.topk" }', 'condition = "a", statistic = "median" }', "must be one of mean, low"),
+        (LAST, 'condition = "a", policy = "toy" }', "a measurement has no 'policy'"),
+        (LAST, 'condition = "a", minus = "b", over = "c" }', "exclude one another"),
+        (LAST, 'condition = "a" }\nnumbers.y = { ratio = ["x", "x"] }', "neither printed nor"),
+        (LAST, 'condition = "a" }\nnumbers.y = { ratio = ["y", "x"] }', "made of itself"),
+        (LAST, TWICE, "stands twice"),
+        (LAST, 'condition = "a", statistic = "median" }', "must be one of mean, low"),
         ("phrase =", "phrase = 3 #", "must be of type string"),
         ("[[claim]]", "[[claim", "not TOML"),
         ("[[claim]]", '[coverage]\nallow = [{ pattern = "(", reason = "x" }]\n[[claim]]', "no regular expression"),
