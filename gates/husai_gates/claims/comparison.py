@@ -25,13 +25,14 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     r"(?:faster|slower|cheaper|quicker) than": ("higher than", "lower than", "better than", "worse than"),
     r"(?:the same|as (?:good|high|low)) as|equal to|equals": ("same as",),
 }
-_NOT = r"(?<!\bno )(?<!\bnot )(?<!\bnever )(?<!\bnot any )"
+_NOT = r"(?<!\btimes )(?<!\bno )(?<!\bnot )(?<!\bnever )(?<!\bnot any )"
 
 
 def unstated(claim: Claim) -> str | None:
     """The words of a phrase that compare, where the claim states no such comparison."""
-    if claim.phrase is None:
-        return None
+    kinds = {number.kind for number in claim.numbers.values()}
+    if claim.phrase is None or kinds <= {"decision", "document"}:
+        return None  # without a measurement, the comparison is one that a rule of the decision makes
     stated = {comparison.relation for comparison in claim.comparisons}
     for words, relations in _WORDS.items():
         found = re.search(rf"{_NOT}\b(?:{words})\b", claim.phrase.words, re.IGNORECASE)

@@ -27,9 +27,9 @@ _KEYS: Mapping[Kind, set[str]] = {
         *("bundle", "benchmark", "metric", "setting", "site", "condition", "role"),
         *("minus", "over", "statistic", "confidence"),
     },
-    "document": {"bundle", "document", "pointer", "count", "better"},
-    "file": {"file", "pointer", "count", "better"},
-    "decision": {"bundle", "policy", "rules", "row", "verdict"},
+    "document": {"bundle", "document", "pointer", "count", "statistic", "better"},
+    "file": {"file", "pointer", "count", "statistic", "better"},
+    "decision": {"bundle", "policy", "rules", "row", "cells", "verdict"},
     "difference": {"difference", "confidence", "better"},
     "ratio": {"ratio", "better"},
 }
@@ -78,6 +78,7 @@ class Number:
     policy: str = ""
     rules: str | None = None
     row: str | None = None
+    cells: str | None = None
     verdict: bool = False
     difference: tuple[str, ...] = ()
     ratio: tuple[str, ...] = ()
@@ -88,7 +89,7 @@ class Number:
     @property
     def worded(self) -> bool:
         """Whether it is a word: the status of a rule, or a verdict."""
-        return self.row is not None or self.verdict
+        return self.verdict or (self.row is not None and self.cells is None)
 
     @property
     def operands(self) -> tuple[str, ...]:
@@ -224,6 +225,8 @@ def _number(name: str, own: Mapping[str, Any], defaults: Mapping[str, Any], plac
         raise UsageError(place, f"a {kind} needs '{missing[0]}'", "give it here or under 'from'")
     if kind == "decision" and sum(key in table for key in ("rules", "row", "verdict")) != 1:
         raise UsageError(place, "a decision needs exactly one of 'rules', 'row' and 'verdict'")
+    if "cells" in table and "row" not in table:
+        raise UsageError(place, "'cells' counts those of a row", "name the 'row'")
     if "minus" in table and "over" in table:
         raise UsageError(place, "'minus' and 'over' exclude one another")
     for key in ("difference", "ratio"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 MINUS = "−–-"  # the hyphen last, so that it means itself in a character class
-_WORDS = (
+_WORDS = (  # in their order
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
 )  # fmt: skip
@@ -20,7 +20,7 @@ NUMBER = (
     rf"(?:[eE][+-]?\d{{1,3}}|\s?(?:×|\\times|\\cdot)\s?10(?:\^\{{?[-−]?\d{{1,3}}\}}?|[⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{{1,3}}))?"
     r"(?:[kKMB](?![A-Za-z]))?(?!\d)(?![.,]\d)(?![eE][+-]?\d)"
 )
-WORD = r"(?<!\w)(?i:" + "|".join(sorted(_WORDS, key=len, reverse=True)) + r")(?!\w)"
+WORD = r"(?<!\w)(?i:" + "|".join(sorted((*_WORDS, "none"), key=len, reverse=True)) + r")(?!\w)"
 _PARTS = re.compile(
     rf"(?P<sign>\$-\$|[+±{MINUS}])?(?P<digits>\d[\d.]*(?:{_SEPARATOR}\d{{3}})*(?:\.\d+)?)"
     r"(?:[eE](?P<e>[+-]?\d+)|\s?(?:×|\\times|\\cdot)\s?10(?:\^\{?(?P<ten>[-−]?\d+)\}?|(?P<super>[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)))?"
@@ -69,6 +69,8 @@ def read(text: str, before: str = "", after: str = "", lead: str = "") -> Printe
     percent = _PERCENT.match(after) is not None
     bound = _BOUND.search(lead)
     sign = _BOUNDS.get(bound[1], bound[1]) if bound else ""
+    if text.lower() == "none":
+        return Printed(text, Decimal(0), Decimal(1), percent, sign)
     if text.lower() in _WORDS:
         return Printed(text, Decimal(_WORDS.index(text.lower())), Decimal(1), percent, sign)
     match = _PARTS.fullmatch(text.strip())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -297,9 +297,25 @@ def _pointed(number: Number, sources: Sources) -> Reading:
         if not isinstance(value, dict | list):
             raise CannotJudge("missing", "EV-ABSENT", f"{says} holds no items to be counted", "point to a list")
         return Reading(float(len(value)), f"the count of {says}", where, better=number.better)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, list) and value and all(_is_number(item) for item in value):
+        return _listed(number, value, says, where)
+    if not _is_number(value) or number.statistic != "mean":
         raise CannotJudge("missing", "EV-ABSENT", f"{says} is no number", "point to one, or set count = true")
     return Reading(float(value), says, where, better=number.better)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _listed(number: Number, values: list[float], says: str, where: str) -> Reading:
+    """The mean of a list of numbers, its lowest or its highest."""
+    known: Mapping[str, Callable[[list[float]], float]] = {"mean": mean, "lowest": min, "highest": max}
+    if number.statistic not in known:
+        says = f"{says} is a list, which has no '{number.statistic}'"
+        raise CannotJudge("missing", "EV-ABSENT", says, f"it has: {', '.join(known)}")
+    value = float(known[number.statistic](values))
+    return Reading(value, f"the {number.statistic} of {says}", where, better=number.better)
 
 
 def _decided(number: Number, sources: Sources) -> Reading:
@@ -312,6 +328,10 @@ def _decided(number: Number, sources: Sources) -> Reading:
         if number.row not in rows:
             says = f"{where} has no rule '{number.row}'"
             raise CannotJudge("missing", "EV-ABSENT", says, f"there is: {', '.join(sorted(rows))}")
+        if number.cells:
+            cells = [cell for cell in rows[number.row].cells if number.cells in ("all", cell.status)]
+            says = f"the number of conditions ({number.cells}) of '{number.row}' in {where}"
+            return Reading(float(len(cells)), says, where)
         return Reading(rows[number.row].status, f"the status of '{number.row}' in {where}", where)
     rows_of = [row for row in decision.rows if number.rules in ("all", row.status)]
     return Reading(float(len(rows_of)), f"the number of rules ({number.rules}) in {where}", where)
