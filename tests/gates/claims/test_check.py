@@ -221,17 +221,18 @@ def test_the_decision_is_judged_and_not_read(toy: Any, test_policy: str) -> None
 [[claim]]
 id = "decision"
 document = "paper.md"
-phrase = "{verdict}: {held} of {rules} rules hold; 'alive' has the status {alive}."
+phrase = "{verdict}: {held} of {rules} rules hold; 'alive' has the status {alive}, of {fine} conditions."
 from = { bundle = "toy", policy = "test.toml" }
 numbers.verdict = { verdict = true }
 numbers.held = { rules = "pass" }
 numbers.rules = { rules = "all" }
 numbers.alive = { row = "alive" }
+numbers.fine = { row = "alive", cells = "pass" }
 """)
-    toy.write("Released: six of 6 rules hold; 'alive' has the status pass.")
+    toy.write("Released: six of 6 rules hold; 'alive' has the status pass, of one conditions.")
     assert toy.run("check")[0] == 0
-    toy.write("Not released: 5 of 6 rules hold; 'alive' has the status fail.")
-    assert toy.statuses() == ["contradicted", "contradicted", "supported", "contradicted"]
+    toy.write("Not released: 5 of 6 rules hold; 'alive' has the status fail, of none conditions.")
+    assert toy.statuses() == ["contradicted", "contradicted", "supported", "contradicted", "contradicted"]
     (toy.folder / "test.toml").write_text(
         test_policy.replace("at_most = 0.5", "at_most = 0.1").replace("preregistered = true", "")
     )
@@ -262,6 +263,22 @@ many = { bundle = "toy", document = "study.toml", pointer = "/training/seeds", c
     assert toy.statuses() == ["supported"] * 6
     toy.claim((toy.folder / "claims.toml").read_text().replace(", nominal = true", ""), "")
     assert "no common interval" in _only(toy, "unsupported").says
+
+
+@pytest.mark.parametrize(
+    ("statistic", "text", "status"),
+    [("", "3.0", "supported"), ("lowest", "1", "supported"), ("highest", "6", "supported"), ("n", "3", "unsupported")],
+)
+def test_a_list_of_numbers_has_a_mean_and_ends(desk: Any, statistic: str, text: str, status: str) -> None:
+    desk.write('{"x": [1, 2, 6]}', "speed.json")
+    desk.write(f"a step takes {text} s")
+    more = f', statistic = "{statistic}"' if statistic else ""
+    desk.claim(
+        '[[claim]]\nid = "x"\ndocument = "paper.md"\nphrase = "a step takes {x} s"\n'
+        f'numbers.x = {{ file = "speed", pointer = "/x"{more} }}\n',
+        'schema = "husai:claims/v1"\n[files.speed]\npath = "speed.json"\n',
+    )
+    assert desk.statuses() == [status]
 
 
 def test_one_hole_may_hold_several_numbers(toy: Any) -> None:
