@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
-import pytest
-
-from husai_core.cli import invoke
 from husai_gates import claims
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_every_claim_holds_and_the_readme_has_no_other_number(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(ROOT)
-    code = invoke(["claims", "check", "--unclaimed"])
-    assert code == 0, capsys.readouterr().out
-    assert invoke(["claims", "render", "--check"]) == 0
+def test_every_claim_holds_and_the_readme_has_no_other_number() -> None:
+    """But for the bundle of SmolLM2, whose audit takes ten seconds: `make claims`, a step of CI, has that as well."""
+    ledger = claims.load(ROOT / "claims.toml")
+    quick = tuple(c for c in ledger.claims if all(n.bundle != "release" for n in c.numbers.values()))
+    assert all(claim.id.startswith("readme.release-") for claim in ledger.claims if claim not in quick)
+    judgement = claims.check(dataclasses.replace(ledger, claims=quick))
+    assert [verdict for verdict in judgement.verdicts if verdict.status != "supported"] == []
+    assert claims.unclaimed(ledger) == []
+    assert claims.render(ledger).changed == {}
+
+
+def test_the_whole_check_is_a_step_of_ci() -> None:
+    assert "step make claims\n" in (ROOT / ".ci" / "run").read_text()
+    assert "husai claims check --unclaimed" in (ROOT / "Makefile").read_text()
 
 
 def test_the_documents_that_are_claimed_are_these() -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from husai_core.errors import UsageError
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.claims.ledger import Claim, Comparison
-from husai_gates.claims.reading import Reading, paired, subtract
+from husai_gates.claims.reading import Reading, paired, require_confirmed, subtract
 from husai_gates.claims.verdict import Status
 from husai_gates.interval import Interval
 from husai_gates.observe import Observed, estimate
@@ -51,6 +51,8 @@ class _Sides:
 
     @classmethod
     def of(cls, claim: Claim, comparison: Comparison, readings: Mapping[str, Reading]) -> _Sides:
+        for name in (comparison.number, *([comparison.than] if isinstance(comparison.than, str) else [])):
+            require_confirmed(readings[name])
         one = readings[comparison.number]
         if isinstance(comparison.than, float):
             return cls(one, None, comparison.than)
@@ -70,7 +72,7 @@ class _Sides:
         if self.other is None:
             observed = self.one.observed()
             return Observed(observed.located, {unit: v - self.bound for unit, v in observed.values.items()})
-        if self.one.own and self.other.own:
+        if self.one.own and self.other.own and not self.one.summary and not self.other.summary:
             return paired(self.one.own, self.other.own)
         says = f"{self.one.says} and {self.other.says} have no common interval"
         raise CannotJudge("inconclusive", "EV-UNITS", says, "'nominal = true' claims no more than the two numbers")

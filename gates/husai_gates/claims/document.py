@@ -30,7 +30,10 @@ _GLUE = "\u00a0\u2009\u202f"
 
 @dataclass(frozen=True)
 class Document:
-    """The text of one file. Its words are what a reader sees: without comments, and with single blanks."""
+    """The text of one file. Its words are what a reader sees: without comments, and with single blanks.
+
+    A tilde of LaTeX is a blank.
+    """
 
     path: str
     text: str
@@ -52,7 +55,7 @@ class Document:
         for start, end in _outside(hidden, len(self.text)):
             for place in range(start, end):
                 c = self.text[place]
-                if c.isspace() and not self._glues(place):
+                if (c.isspace() and not self._glues(place)) or (c == "~" and self.kind == "tex"):
                     if not blank:
                         characters.append(" ")
                         places.append(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -168,7 +169,7 @@ def parse(raw: bytes, place: str, folder: Path) -> Ledger:
         bundles=bundles,
         files=files,
         claims=claims,
-        covered=tuple(coverage.get("documents", ())),
+        covered=tuple(os.path.normpath(path) for path in coverage.get("documents", ())),
         code=coverage.get("code", False),
         allowed=tuple(_allowed(coverage, place)),
     )
@@ -180,8 +181,9 @@ def parse(raw: bytes, place: str, folder: Path) -> Ledger:
 
 def _allowed(coverage: Mapping[str, Any], place: str) -> Iterator[Allowed]:
     for index, table in enumerate(coverage.get("allow", ())):
+        document = os.path.normpath(table["document"]) if "document" in table else None
         try:
-            yield Allowed(re.compile(table["pattern"]), plain(table["reason"]), table.get("document"))
+            yield Allowed(re.compile(table["pattern"]), plain(table["reason"]), document)
         except re.error as error:
             here = f"{place} $.coverage.allow[{index}].pattern"
             raise UsageError(here, f"no regular expression: {error}") from None
@@ -193,7 +195,7 @@ def _claim(table: Mapping[str, Any], place: str) -> Claim:
     return Claim(
         id=table["id"],
         place=place,
-        document=table["document"],
+        document=os.path.normpath(table["document"]),
         phrase=Phrase(table["phrase"]) if "phrase" in table else None,
         occurrences=table.get("occurrences", 1),
         numbers={

@@ -78,7 +78,7 @@ class Phrase:
         pattern = ""
         for index, part in enumerate(self._parts):
             if index % 2 == 0:
-                pattern += re.escape(part)
+                pattern += re.escape(part.replace("~", " ") if document.kind == "tex" else part)
             elif part != "*" and Pointer.parse(part).number in worded:
                 pattern += f"({_WORDS})"
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Reading:
     measured: Measured | None = None  # where units are known
     against: Measured | None = None  # what was subtracted, unit by unit
     confidence: float = 0.95
+    summary: bool = False  # one number of the units, such as the worst, which has no interval
 
     @property
     def number(self) -> float:
@@ -83,7 +85,7 @@ class Reading:
     @cached_property
     def values(self) -> Mapping[Unit, float]:
         """The value of every unit, or the paired differences; nothing where only a summary is known."""
-        if self.measured is None:
+        if self.measured is None or self.summary:
             return {}
         if self.against is None:
             return self.measured.values
@@ -92,7 +94,7 @@ class Reading:
 
     def observed(self) -> Observed:
         """The values as a rule would see them: independent seeds, all that were planned."""
-        if self.measured is None:
+        if self.measured is None or self.summary:
             says = f"{self.says} has no interval over seeds"
             raise CannotJudge(
                 "inconclusive", "EV-UNITS", says, "claim its value alone; compare it with 'nominal = true'"
@@ -109,7 +111,7 @@ class Reading:
 
     def statistic(self, name: str) -> float | str:
         """One number of this reading."""
-        if name in ("", "mean") or (isinstance(self.value, str)):
+        if not name or isinstance(self.value, str) or (name == "mean" and not self.summary):
             return self.value
         match name:
             case "low" | "high":
@@ -139,7 +141,7 @@ class Reading:
         return max(values.values()) if name == "highest" else min(values.values())
 
     def _chance(self) -> float:
-        chance = self.measured.measurement.chance if self.measured and not self.against else None
+        chance = self.own.measurement.chance if self.own and not self.summary else None
         if chance is None:
             raise CannotJudge("missing", "EV-ABSENT", f"no chance level is known for {self.says}", "name a control")
         return chance
@@ -187,14 +189,15 @@ def _measurement(number: Number, sources: Sources) -> Reading:
         raise CannotJudge("fail", "CLAIM-COMPARATOR", says, f"name the {number.role}")
     if other := number.minus or number.over:
         make = subtract if number.minus else divide
-        return make(one, _alone(number, other, sources), number.better, number.confidence)
-    if number.statistic != "mean":
-        value = one.statistic(number.statistic)
-        assert isinstance(value, float | int)
-        unit = "" if number.statistic in COUNTS else one.unit
-        says = f"{number.statistic} of {one.says}"
-        return Reading(float(value), says, one.beside, unit, one.better)
-    return one
+        one = make(one, _alone(number, other, sources), number.better, number.confidence)
+    return one if number.statistic == "mean" else _summary(one, number.statistic)
+
+
+def _summary(one: Reading, statistic: str) -> Reading:
+    """A reading whose value is another statistic than the mean."""
+    value = float(one.statistic(statistic))
+    unit = "" if statistic in COUNTS else one.unit
+    return dataclasses.replace(one, value=value, says=f"{statistic} of {one.says}", unit=unit, summary=True)
 
 
 def _alone(number: Number, name: str, sources: Sources) -> Reading:
@@ -212,7 +215,7 @@ def _alone(number: Number, name: str, sources: Sources) -> Reading:
     measured = Measured(number.bundle, rule, report, located)
     require_seeds(condition, measured.values, report)
     card = located.measurement.card
-    beside = " ".join([number.bundle, number.benchmark, number.metric, setting_key(number.setting)])
+    beside = " ".join([number.bundle, located.path, number.metric, setting_key(number.setting)])
     value = mean([measured.values[unit] for unit in sorted(measured.values)])
     return Reading(value, str(measured), beside, card.unit, card.direction, measured, confidence=number.confidence)
 
@@ -221,7 +224,7 @@ def subtract(one: Reading, other: Reading, better: str | None = None, confidence
     """The first minus the second, paired where both were measured on the same units."""
     _require_alike(one, other)
     says = f"{one.says} minus {other.says}"
-    if one.own and other.own:
+    if one.own and other.own and not one.summary and not other.summary:
         values = _differences(one.own, other.own)
         value = mean([values[unit] for unit in sorted(values)])
         return Reading(value, says, one.beside, one.unit, one.better, one.measured, other.measured, confidence)
@@ -259,6 +262,15 @@ def _require_same_question(one: Measured, other: Measured) -> None:
                 f"{one} and {other} differ in {key}: {' '.join(str(mine).split())} and {' '.join(str(theirs).split())}"
             )
             raise CannotJudge("inconclusive", f"CMP-{key.upper()}", says, "compare like with like")
+
+
+def require_confirmed(reading: Reading) -> None:
+    """The best of many is no result: a point of a search is compared after it was trained again."""
+    for side in (reading.measured, reading.against):
+        base = side.report.conditions.get(side.condition.base) if side else None
+        if base and base.role == "explored":
+            says = f"'{base.name}' is a point of a search; what was measured there took part in the choice"
+            raise CannotJudge("inconclusive", "EV-EXPLORED", says, "compare the condition that the search confirms")
 
 
 def _differences(one: Measured, other: Measured) -> dict[Unit, float]:

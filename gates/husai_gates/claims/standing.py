@@ -92,7 +92,7 @@ def _comparator(claim: Claim, pointer: Pointer, reading: Reading) -> str | None:
 def _owners(seen: Printed, factor: float, reading: Reading) -> str:
     """Whose number it is that was printed, where it is someone's."""
     own = reading.own
-    if own is None or len(seen.value.as_tuple().digits) < 3:
+    if own is None or reading.summary or len(seen.value.as_tuple().digits) < 3:
         return ""  # with two digits it could be anyone's
     found = []
     for measurement in own.located.evidence.measurements:

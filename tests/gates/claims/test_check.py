@@ -189,6 +189,7 @@ compare = [{ number = "x", is = "better than", than = "chance" }]
         ("", "{x} ± {x.half_width} over {x.n} seeds", "0.9504 ± 0.0034 over five seeds"),
         ("", "the worst seed has {x.worst}, the best {x.best}", "the worst seed has 0.947, the best 0.954"),
         (', statistic = "worst"', "at the worst {x}", "at the worst 0.947"),
+        (', minus = "addition.relu", statistic = "worst"', "at the worst {x} of gain", "at the worst 0.0091 of gain"),
         (", confidence = 0.9", "from {x.low} to {x.high} ({x.confidence} %)", "from 0.948 to 0.953 (90 %)"),
         (', minus = "addition.topk.untrained"', "a gain of {x} [{x.low}, {x.high}]", "a gain of 0.650 [0.649, 0.652]"),
         (', over = "addition.topk.untrained"', "{x} times that of its start", "3.17 times that of its start"),
@@ -323,7 +324,7 @@ def test_a_pin_that_the_bundle_has_left_is_stale(toy: Any, prints: str) -> None:
     claim = prints.format(phrase="It explains {x}.", more="")
     digest = json.loads((toy.folder / "bundle" / "manifest.json").read_text())["content_digest"]
     head = 'schema = "husai:claims/v1"\n[bundles.toy]\npath = "bundle"\ndigest = "%s"\n'
-    toy.claim(claim, head % digest)
+    toy.claim(claim.replace('"paper.md"', '"./x/../paper.md"'), head % digest)
     assert toy.run("check")[0] == 0
     toy.claim(claim, head % ("sha256:" + "0" * 64))
     assert toy.statuses() == ["stale", "supported"]
@@ -362,6 +363,40 @@ def test_other_evidence_turns_the_verdict(desk: Any, make_draft: Any, level: Cal
         shutil.rmtree(desk.folder / "bundle", ignore_errors=True)
         desk.put(draft.files())
         assert desk.statuses() == [status]
+
+
+def test_a_point_of_a_search_is_compared_with_nothing(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dataclasses
+
+    from husai_gates.claims.sources import Sources
+
+    honest = Sources.bundle
+
+    def searched(self: Any, name: str) -> Any:
+        found = honest(self, name)
+        subjects = {
+            key: dataclasses.replace(subject, role="explored") if subject.condition == "addition.topk" else subject
+            for key, subject in found.report.subjects.items()
+        }
+        return dataclasses.replace(found, report=dataclasses.replace(found.report, subjects=subjects))
+
+    monkeypatch.setattr(Sources, "bundle", searched)
+    toy.write("It reaches 0.950, better than 0.940.")
+    for claim in (BETTER, BETTER.replace('than = "theirs"', 'than = "theirs", nominal = true')):
+        toy.claim(claim)
+        assert "[EV-EXPLORED]" in _only(toy, "unsupported").says
+
+
+def test_the_worst_seeds_of_two_conditions_compare_nominally_and_only_alike(toy: Any) -> None:
+    toy.write("It reaches 0.947, better than 0.938.")
+    worst = BETTER.replace('"addition.topk" }', '"addition.topk", statistic = "worst" }')
+    worst = worst.replace('"addition.relu" }', '"addition.relu", statistic = "worst" }')
+    toy.claim(worst)
+    assert toy.statuses() == ["supported", "supported", "unsupported"]
+    toy.claim(worst.replace('than = "theirs"', 'than = "theirs", nominal = true'))
+    assert toy.statuses() == ["supported"] * 3
+    toy.claim(worst.replace('"addition.relu"', '"addition.relu", metric = "l0"'))
+    assert "not_comparable" in toy.statuses()
 
 
 def test_joint_seeds_have_a_mean_and_no_interval(desk: Any, draft: Any, prints: str) -> None:
