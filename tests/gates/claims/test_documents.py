@@ -56,6 +56,13 @@ def test_a_hole_holds_a_whole_number_and_its_sign(text: str) -> None:
     assert [hits[0][0] for hits in _found(text, "is {x}")] != ["0.62"]
 
 
+def test_a_tilde_of_latex_is_a_blank_and_no_about() -> None:
+    document = Document("a.tex", "a gain\nof~3,000 pairs")
+    for phrase in ("gain of~{x} pairs", "gain of {x} pairs"):
+        ((_, (hit,)),) = Phrase(phrase).find(document, frozenset())
+        assert (hit.text, hit.before) == ("3,000", "a gain of ")
+
+
 def test_a_sign_is_not_left_outside_of_the_hole() -> None:
     assert _found("it is -0.62", "it is -{x}") == []
 

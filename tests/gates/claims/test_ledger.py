@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from husai_core.errors import UsageError
+from husai_gates import claims
 
 ONE = """
 [[claim]]
@@ -130,3 +139,39 @@ def test_a_pointer_to_nothing_is_unsupported(desk: Any, pointer: str) -> None:
     claim = f'[[claim]]\nid = "one"\ndocument = "paper.md"\nphrase = "it takes {{x}} s"\n{FILE}'.replace("/x", pointer)
     desk.claim(claim, 'schema = "husai:claims/v1"\n[files.speed]\npath = "speed.json"\n')
     assert desk.statuses() == ["unsupported"]
+
+
+def _example() -> list[str]:
+    import husai_schemas
+
+    folder = Path(husai_schemas.__file__).parent / "claims" / "examples" / "valid"
+    return (folder / "every-kind.toml").read_text().splitlines()
+
+
+@pytest.mark.parametrize("index", range(len(_example())))
+def test_a_ledger_that_lost_a_line_is_read_or_refused(index: int) -> None:
+    lines = _example()
+    for changed in ([*lines[:index], *lines[index + 1 :]], [*lines[: index + 1], lines[index], *lines[index + 1 :]]):
+        with contextlib.suppress(UsageError):
+            claims.parse("\n".join(changed).encode(), "claims.toml", Path("."))
+
+
+@given(st.binary(max_size=80), st.integers(0, 2000))
+def test_no_bytes_break_the_reader(junk: bytes, at: int) -> None:
+    raw = "\n".join(_example()).encode()
+    with contextlib.suppress(UsageError):
+        claims.parse(raw[:at] + junk + raw[at:], "claims.toml", Path("."))
+
+
+def test_the_check_needs_neither_torch_nor_numpy(toy: Any) -> None:
+    toy.write("it explains 0.95")
+    toy.claim(ONE)
+    heavy = ("torch", "numpy", "scipy", "pandas", "rich", "matplotlib")
+    program = (
+        "import sys\n"
+        f"for name in {heavy}: sys.modules[name] = None\n"
+        "from husai_core.cli import invoke\n"
+        f"sys.exit(invoke(['claims', 'check', {str(toy.folder / 'claims.toml')!r}]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
