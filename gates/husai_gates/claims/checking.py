@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from husai_core.errors import UsageError
 from husai_gates.cannot_judge import CannotJudge
@@ -10,6 +10,7 @@ from husai_gates.claims.comparison import compare, unstated
 from husai_gates.claims.document import Document, load
 from husai_gates.claims.ledger import Claim, Ledger
 from husai_gates.claims.location import locate
+from husai_gates.claims.phrase import Hit
 from husai_gates.claims.reading import Reading, read
 from husai_gates.claims.sources import Sources
 from husai_gates.claims.standing import standing
@@ -56,6 +57,9 @@ def _verdicts(claim: Claim, document: Document, sources: Sources) -> Iterator[Ve
         if claim.phrase:
             says += f": '{claim.phrase.text}'"
         yield Verdict(claim.id, "stale", document.path, line, says, "bring the phrase or the document up to date")
+    for name in unprinted(claim, found):
+        says = f"the number '{name}' stands between no markers"
+        yield Verdict(claim.id, "stale", document.path, line, says, f"write <!-- claim:{claim.id}:{name} -->")
     readings, stopped = read_all(claim, sources)
     for _, hits in found:
         for one, pointer in ((hit, pointer) for hit in hits for pointer in hit.pointers):
@@ -69,6 +73,16 @@ def _verdicts(claim: Claim, document: Document, sources: Sources) -> Iterator[Ve
     if said := unstated(claim):
         says = f"the sentence says '{said}', and the claim states no such comparison"
         yield Verdict(claim.id, "unsupported", document.path, line, says, "add it under 'compare'")
+
+
+def unprinted(claim: Claim, found: Sequence[tuple[int, Sequence[Hit]]]) -> list[str]:
+    """Numbers of a claim with markers that stand nowhere, and are not there to be compared or calculated with."""
+    if claim.phrase is not None or not found:
+        return []
+    used = {pointer.number for _, hits in found for hit in hits for pointer in hit.pointers}
+    used |= {name for number in claim.numbers.values() for name in number.operands}
+    used |= {side for one in claim.comparisons for side in (one.number, one.than) if isinstance(side, str)}
+    return sorted(claim.numbers.keys() - used)
 
 
 def read_all(claim: Claim, sources: Sources) -> tuple[dict[str, Reading], dict[str, CannotJudge]]:

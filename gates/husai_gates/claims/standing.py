@@ -43,7 +43,7 @@ def standing(claim: Claim, pointer: Pointer, hit: Hit, reading: Reading) -> tupl
     return (
         "contradicted",
         f"'{seen.bound}{hit.text}' is printed, the evidence gives {words_of(shown)}: {says}{owners}",
-        ("correct the number"),
+        "correct the number",
     )
 
 

@@ -282,6 +282,33 @@ def test_a_list_of_numbers_has_a_mean_and_ends(desk: Any, statistic: str, text: 
     assert desk.statuses() == [status]
 
 
+@pytest.mark.parametrize(
+    ("relation", "bound", "status"),
+    [
+        ("higher than", 2.5, "contradicted"),
+        ("at least", 2.5, "supported"),
+        ("lower than", 2.5, "contradicted"),
+        ("at most", 2.5, "supported"),
+        ("higher than", 2.4, "supported"),
+        ("at most", 2.4, "contradicted"),
+        ("better than", 2.6, "supported"),
+        ("worse than", 2.6, "contradicted"),
+    ],
+)
+def test_a_bound_is_kept_or_not(desk: Any, relation: str, bound: float, status: str) -> None:
+    desk.write('{"x": 2.5}', "speed.json")
+    desk.write("in a short time")
+    desk.claim(
+        '[[claim]]\nid = "x"\ndocument = "paper.md"\nphrase = "in a short time"\n'
+        'numbers.x = { file = "speed", pointer = "/x", better = "lower" }\n'
+        f'compare = [{{ number = "x", is = "{relation}", than = {bound}, nominal = true }}]\n',
+        'schema = "husai:claims/v1"\n[files.speed]\npath = "speed.json"\n',
+    )
+    assert desk.statuses() == [status]
+    desk.claim((desk.folder / "claims.toml").read_text().replace(", nominal = true", ""), "")
+    assert desk.statuses() == ["unsupported" if status == "supported" else "contradicted"]
+
+
 def test_one_hole_may_hold_several_numbers(toy: Any) -> None:
     toy.claim(f"""
 [[claim]]

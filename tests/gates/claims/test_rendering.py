@@ -126,6 +126,14 @@ def test_a_marker_that_is_wrong_is_found(toy: Any, text: str, status: str) -> No
     assert toy.run("check")[0] == 2
 
 
+def test_a_marker_that_one_number_lost_is_found(toy: Any) -> None:
+    toy.claim(CLAIM + CLAIM.partition("numbers.x")[2].replace(" =", "numbers.y =", 1).replace("topk", "relu"))
+    toy.write("<!-- claim:ev:x -->0.95<!-- /claim --> and <!-- claim:ev:y -->0.94<!-- /claim -->")
+    assert toy.statuses() == ["supported", "supported"]
+    toy.write("<!-- claim:ev:x -->0.95<!-- /claim --> and 0.94")
+    assert toy.statuses() == ["stale", "supported"]
+
+
 @pytest.mark.parametrize("hole", ["y", "x.lows", "lows"])
 def test_a_marker_that_names_nothing_is_a_mistake(toy: Any, hole: str) -> None:
     toy.write(f"<!-- claim:ev:{hole} -->0.95<!-- /claim -->")
