@@ -96,6 +96,28 @@ def test_better_must_exceed_noise_unless_it_is_said_to_be_nominal(
     assert "nominally (noise is not considered)" in verdicts[2].says
 
 
+def test_differences_without_any_spread_show_nothing(desk: Any, draft: Any, level: Callable[..., None]) -> None:
+    level(draft, "explained_variance", "addition.topk", 0.95)
+    level(draft, "explained_variance", "addition.relu", 0.94)
+    desk.put(draft.files())
+    desk.write("It reaches 0.950, better than 0.940.")
+    desk.claim(BETTER)
+    assert "nothing shows the spread" in _only(desk, "unsupported").says
+
+
+def test_a_share_that_is_in_percent_already_is_not_multiplied() -> None:
+    from husai_gates.claims.ledger import Number
+    from husai_gates.claims.phrase import Pointer
+    from husai_gates.claims.printed import read
+    from husai_gates.claims.reading import Reading
+    from husai_gates.claims.standing import scale
+
+    number, seen = Number("x", "measurement", "here"), read("12", "", " % of it")
+    assert scale(number, Pointer("x"), Reading(12.0, "x", "", "percent"), seen) == 1.0
+    assert scale(number, Pointer("x"), Reading(0.12, "x", "", "fraction"), seen) == 100.0
+    assert scale(number, Pointer("x", "n"), Reading(5.0, "x", "", "fraction"), seen) == 1.0
+
+
 def test_a_difference_beyond_noise_is_said_to_be_one(toy: Any) -> None:
     toy.write("It reaches 0.950, better than 0.940.")
     toy.claim(BETTER)
@@ -109,6 +131,12 @@ def test_lower_is_better_where_the_card_says_so(toy: Any) -> None:
     toy.write("Dead are 0.25, better than 0.10.")
     toy.claim(BETTER.replace("explained_variance", "dead_fraction"))
     assert "lower is better" in _only(toy, "contradicted").says
+    toy.write("Dead are 0.10, better than 0.25.")
+    turned = BETTER.replace("addition.topk", "addition.x").replace("addition.relu", "addition.topk")
+    toy.claim(turned.replace("addition.x", "addition.relu").replace("explained_variance", "dead_fraction"))
+    verdicts = toy.check().verdicts
+    assert {verdict.status for verdict in verdicts} == {"supported"}
+    assert "better than, beyond noise" in verdicts[2].says
     toy.write("Dead are 0.25, worse than 0.10.")
     toy.claim(BETTER.replace("explained_variance", "dead_fraction").replace("better than", "worse than"))
     assert toy.run("check")[0] == 0
@@ -142,6 +170,16 @@ def test_sides_of_two_bundles_that_were_measured_otherwise_are_not_comparable(
     found = _only(toy, "not_comparable")
     assert found.code == "CLAIM-INCOMPARABLE"
     assert toy.run("check")[0] == 2
+    toy.claim((toy.folder / "claims.toml").read_text().replace('"theirs" }', '"theirs", nominal = true }'), "")
+    assert _only(toy, "not_comparable"), "what was measured otherwise does not compare in name either"
+    for made in ("difference", "ratio"):
+        toy.claim((toy.folder / "claims.toml").read_text().partition("compare =")[0], "")
+        toy.write("It reaches 0.950 and 0.940, by 1.0.")
+        text = (toy.folder / "claims.toml").read_text().replace("better than {theirs}", "and {theirs}")
+        text = text.replace("{ours}, and {theirs}", "{ours} and {theirs}, by {made}")
+        toy.claim(f'{text}numbers.made = {{ {made} = ["ours", "theirs"] }}\n', "")
+        assert _only(toy, "not_comparable").line == 1
+        toy.claim(text, "")
 
 
 def test_two_metrics_two_settings_or_a_file_are_not_comparable(toy: Any) -> None:
@@ -159,7 +197,9 @@ def test_two_metrics_two_settings_or_a_file_are_not_comparable(toy: Any) -> None
 def test_the_same_needs_a_margin_that_the_interval_keeps(toy: Any) -> None:
     toy.write("It reaches 0.950, the same as 0.940.")
     same = BETTER.replace("better than {theirs}", "the same as {theirs}")
-    for margin, status in (("0.005", "contradicted"), ("0.0105", "unsupported"), ("0.05", "supported")):
+    # The interval of the difference ends at 0.0109 at 90 % and at 0.0111 at 95 %: two one-sided tests use the first.
+    cases = (("0.005", "contradicted"), ("0.0105", "unsupported"), ("0.011", "supported"), ("0.05", "supported"))
+    for margin, status in cases:
         toy.claim(
             same.replace('is = "better than", than = "theirs"', f'is = "same as", than = "theirs", margin = {margin}')
         )
