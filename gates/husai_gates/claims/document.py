@@ -18,13 +18,19 @@ MARKER = re.compile(
     r"<!--[ \t]{0,8}/claim[ \t]{0,8}-->"
 )
 _OPENING = re.compile(r"<!--[ \t]{0,8}claim:")
-_COMMENT = {
-    "md": re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL),
-    "tex": re.compile(r"(?<!\\)%[^\n]*"),
+# Whichever begins first holds the other: a comment in code is code, and code in a comment is a comment.
+_TOKENS = {
+    "md": re.compile(
+        r"(?P<code>^[ ]{0,3}(?P<fence>`{3,}+|~{3,}+)[^\n]*+\n(?s:.*?)(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)"
+        r"|(?<!`)(?P<ticks>`{1,4})(?!`)[^`\n]{1,400}(?<!`)(?P=ticks)(?!`))"
+        r"|(?P<comment><!--(?s:.*?)(?:-->|\Z))",
+        re.MULTILINE,
+    ),
+    "tex": re.compile(
+        r"(?P<code>\\begin\{(?P<name>verbatim|lstlisting)\}(?s:.*?)(?:\\end\{(?P=name)\}|\Z))"
+        r"|(?P<comment>(?<!\\)%[^\n]*)"
+    ),
 }
-_FENCE = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})[^\n]*\n.*?(?:^[ ]{0,3}\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
-_INLINE = re.compile(r"(?<!`)(`{1,4})(?!`)[^`\n]{1,400}(?<!`)\1(?!`)")
-_VERBATIM = re.compile(r"\\begin\{(verbatim|lstlisting)\}.*?(?:\\end\{\1\}|\Z)", re.DOTALL)
 _GLUE = "\u00a0\u2009\u202f"
 
 
@@ -45,10 +51,7 @@ class Document:
 
     @cached_property
     def _visible(self) -> tuple[str, list[int]]:
-        comments = _COMMENT[self.kind].finditer(self.text) if self.kind in _COMMENT else iter(())
-        hidden = [match.span() for match in comments]
-        if self.kind == "md":
-            hidden = [span for span in hidden if not self.in_code(span[0])]
+        hidden = [match.span() for match in self._tokens if match["comment"]]
         characters: list[str] = []
         places: list[int] = []
         blank = True
@@ -96,15 +99,12 @@ class Document:
 
     @cached_property
     def code(self) -> list[tuple[int, int]]:
-        """The spans of code: fenced, indented by backquotes, or verbatim."""
-        if self.kind == "tex":
-            return [match.span() for match in _VERBATIM.finditer(self.text)]
-        if self.kind != "md":
-            return []
-        fences = [match.span() for match in _FENCE.finditer(self.text)]
-        starts = [start for start, _ in fences]
-        inline = [m.span() for m in _INLINE.finditer(self.text) if not _within(fences, starts, m.start())]
-        return sorted([*fences, *inline])
+        """The spans of code: fenced, between backquotes, or verbatim."""
+        return [match.span() for match in self._tokens if match["code"]]
+
+    @cached_property
+    def _tokens(self) -> list[re.Match[str]]:
+        return list(_TOKENS[self.kind].finditer(self.text)) if self.kind in _TOKENS else []
 
     @cached_property
     def _code_starts(self) -> list[int]:

@@ -30,6 +30,7 @@ def test_a_phrase_is_found_over_line_breaks_and_odd_blanks() -> None:
     [
         ("paper.md", "It is <!-- It is 0.62 of it --> 0.7 of it."),
         ("paper.tex", "% It is 0.62 of it\nIt is 0.7 of it."),
+        ("paper.tex", "\\begin{verbatim} % \\end{verbatim} It is 0.7 of it."),
         ("paper.tex", "It is\n0.7 of it. 5 \\% % It is 0.62 of it"),
     ],
 )
