@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: study test smoke lint types gate self-test evidence release replication peers real
+.PHONY: study test smoke lint types gate claims self-test evidence release replication peers real
 
 study: $(INSTALLED)
 	$(BIN)/husai run studies/toy.toml --out runs/toy
@@ -41,6 +41,11 @@ gate: $(INSTALLED)
 	  $(BIN)/husai audit $$bundle || exit; \
 	  $(BIN)/husai gate $$bundle --policy replication; test $$? -eq 2 || exit 1; \
 	done
+
+# The numbers of README and docs are held to the committed evidence, and README has none that is not.
+claims: $(INSTALLED)
+	$(BIN)/husai claims check --unclaimed
+	$(BIN)/husai claims render --check
 
 # Replaces the committed bundles by new runs of their studies; start from a clean tree, so that provenance says so.
 evidence: export HUSAI_CACHE = runs/evidence/cache

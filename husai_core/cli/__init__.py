@@ -22,6 +22,7 @@ COMMANDS = {
     "attest": "Sign a bundle and the decision on it.",
     "verify": "Check the signatures in a bundle and everything they are about.",
     "explain": "Say in plain words why a rule has its status.",
+    "claims": "Hold the numbers of a text to evidence, or fill them in.",
     "show": "Say what is in a bundle.",
     "plugins": "List every plugin with its origin, version and status, or check one.",
     "schema": "Show a schema, or check a file against one.",

@@ -24,6 +24,7 @@ NAMES = (
     "policy",
     "waivers",
     "decision",
+    "claims",
 )
 VERSION = 1
 MOST_PROBLEMS = 100
