@@ -245,7 +245,8 @@ def _require_alike(one: Reading, other: Reading) -> None:
     """Two conditions are compared by all that the gate compares; other numbers must stand in one document."""
     if one.own and other.own:
         _require_same_question(one.own, other.own)
-        require_comparable(one.own.located, other.own.located)
+        mine, theirs = one.own, other.own
+        require_comparable(mine.rule, mine.located, theirs.located, mine.report, theirs.report)
     elif one.beside != other.beside:
         says = f"nothing says that {one.says} and {other.says} were measured alike"
         raise CannotJudge("inconclusive", "CMP-SOURCE", says, "take both from one measurement or one file")
@@ -289,7 +290,7 @@ def paired(one: Measured, other: Measured) -> Observed:
     else:
         first = observe(one.rule, one.condition, one.report)
         second = observe(other.rule, other.condition, other.report)
-        require_comparable(first.located, second.located)
+        require_comparable(one.rule, first.located, second.located, one.report, other.report)
         _differences(one, other)
     return Observed(first.located, {unit: value - second.values[unit] for unit, value in first.values.items()})
 
