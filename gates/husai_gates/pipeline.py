@@ -12,6 +12,7 @@ from husai_gates import policies, policy
 from husai_gates.audit import AuditReport, audit, unreadable
 from husai_gates.decision import Decision
 from husai_gates.judge import judge
+from husai_gates.policy import Policy
 from husai_gates.views import check_views, unchecked
 
 
@@ -28,12 +29,21 @@ def gate(folder: Path, policy_name: str) -> Decision:
     return judge(report, chosen, snapshot)
 
 
+def decide(snapshot: Snapshot, chosen: Policy) -> Decision:
+    """The decision on a bundle that was read."""
+    return judge(_inspected(snapshot), chosen, snapshot)
+
+
 def _audited(folder: Path) -> tuple[Snapshot, AuditReport]:
     """A bundle that holds a link or a pipe is not read on; that refusal is a finding like any other."""
     try:
         snapshot = bundle.read(folder)
     except InvalidEvidence as error:
         return Snapshot(str(folder), {}), unreadable(error)
+    return snapshot, _inspected(snapshot)
+
+
+def _inspected(snapshot: Snapshot) -> AuditReport:
     report = audit(snapshot)
     report = report.with_findings(check_views(snapshot, report))
-    return snapshot, dataclasses.replace(report, unchecked=unchecked(snapshot))
+    return dataclasses.replace(report, unchecked=unchecked(snapshot))

@@ -1,0 +1,55 @@
+"""The corpus of bad bundles: every way to spoil a good bundle that is known, and what a gate must say of it.
+
+Two lines hold a bundle and a policy to all of them:
+
+    from husai_core.testing import corpus
+    test_corpus = corpus.against("evidence/toy", "toy")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from husai_core.testing.corpus import comparisons, files, identity, plans, reading, records, units, values
+from husai_core.testing.corpus.case import Case, Outcome, judge, judge_path
+from husai_core.testing.corpus.specimen import Good, NotApplicable, Specimen, seal
+
+_FAMILIES = (reading, files, values, units, identity, plans, comparisons, records)
+
+CASES: tuple[Case, ...] = tuple(case for module in _FAMILIES for case in module.FAMILY.cases)
+
+__all__ = ["CASES", "Case", "Good", "NotApplicable", "Outcome", "Specimen", "against", "judge", "judge_path", "seal"]
+
+
+def against(bundle: str | Path | Callable[[], Good], policy: str | Path = "") -> Callable[..., None]:
+    """A pytest test that spoils a released bundle in every way that applies; the others are skipped and say why.
+
+    The bundle is a folder or a zip with the policy that it is judged by, or a function that gives both.
+    """
+    import functools
+
+    import pytest
+
+    @functools.cache
+    def good() -> Good:
+        return bundle() if callable(bundle) else Good.at(Path(bundle), policy)
+
+    @pytest.mark.parametrize("case", [pytest.param(None, id="unspoilt"), *(pytest.param(c, id=c.id) for c in CASES)])
+    def test_corpus(case: Case | None) -> None:
+        if case is None:
+            unspoilt = judge(_snapshot(good()), good().policy)
+            assert unspoilt.exit_code == 0, f"only a released bundle can be spoilt\n{unspoilt.text}"
+            return
+        try:
+            case.check(good())
+        except NotApplicable as reason:
+            pytest.skip(str(reason))
+
+    return test_corpus
+
+
+def _snapshot(good: Good):  # type: ignore[no-untyped-def]
+    from husai_core.bundle import Snapshot
+
+    return Snapshot("bundle", good.files)
