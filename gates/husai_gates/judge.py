@@ -9,6 +9,7 @@ from husai_core.bundle import Snapshot
 from husai_core.errors import ExitCode
 from husai_gates.audit import AuditReport
 from husai_gates.cannot_judge import CannotJudge
+from husai_gates.code_state import check_code
 from husai_gates.condition import Condition
 from husai_gates.decision import WORST_FIRST, Cell, Decision, PolicyName, Row
 from husai_gates.finding import Finding
@@ -24,6 +25,8 @@ def judge(report: AuditReport, policy: Policy, snapshot: Snapshot) -> Decision:
     findings = {*report.findings, *check_preregistration(policy, snapshot.files)}
     rows = tuple(_row(rule, report) for rule in policy.rules)
     findings |= set(_policy_mistakes(rows))
+    if report.intact:
+        findings |= set(check_code(policy, snapshot))
     if not rows:
         findings.add(Finding("GATE-VACUOUS", "policy", "$.rule", "the policy has no rules", "add rules to it"))
     elif not report.evidence:

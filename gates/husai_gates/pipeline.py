@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime
 from pathlib import Path
 
 from husai_core import bundle
-from husai_core.bundle import Snapshot
+from husai_core.bundle import PROVENANCE, Snapshot
 from husai_core.errors import InvalidEvidence
 from husai_gates import policies, policy
 from husai_gates.audit import AuditReport, audit, unreadable
+from husai_gates.audit.times import check_clock
 from husai_gates.decision import Decision
 from husai_gates.judge import judge
 from husai_gates.policy import Policy
@@ -45,5 +47,7 @@ def _audited(folder: Path) -> tuple[Snapshot, AuditReport]:
 
 def _inspected(snapshot: Snapshot) -> AuditReport:
     report = audit(snapshot)
+    if report.intact and PROVENANCE in snapshot.files:
+        report = report.with_findings(check_clock(snapshot.json(PROVENANCE), datetime.now(UTC).replace(tzinfo=None)))
     report = report.with_findings(check_views(snapshot, report))
     return dataclasses.replace(report, unchecked=unchecked(snapshot))

@@ -81,6 +81,7 @@ class Policy:
     confidence: float
     min_units: int
     preregistered: bool
+    code: Literal["clean", "any"]
     rules: tuple[Rule, ...]
 
 
@@ -103,6 +104,7 @@ def load(raw: bytes, place: str) -> Policy:
         confidence=float(data["confidence"]),
         min_units=data["min_units"],
         preregistered=data.get("preregistered", False),
+        code=data.get("code", "clean"),
         rules=rules,
     )
 

@@ -31,23 +31,26 @@ def check_data(
     controls = [subjects[s["name"]].control for s in document["subjects"] if s["name"] in subjects]
     described = [*described, *(own.to_json() for control in controls if control for own in control.activations)]
     for index, source in enumerate(document["data"]):
-        if rule := _problem(source, name, described):
-            yield Finding("EV-DATA", path, f"$.data[{index}]", rule, "measure on the test rows of the site")
+        if problem := _problem(source, name, described):
+            yield Finding(problem[0], path, f"$.data[{index}]", problem[1], "measure on the test rows of the site")
 
 
-def _problem(source: Source, site: str, described: Sequence[Source]) -> str | None:
-    """What is wrong with one source of evidence."""
+def _problem(source: Source, site: str, described: Sequence[Source]) -> tuple[str, str] | None:
+    """What is wrong with one source of evidence, as code and rule."""
     name = source["name"]
     known = {other["name"]: (other["digest"], other["rows"]) for other in described}
     trained_on = {other["digest"] for other in described if _is_train(other["name"], site)}
     if source["rows"] < 1:
-        return f"'{name}' has no rows"
+        return "EV-DATA", f"'{name}' has no rows"
     if _is_train(name, site) or source["digest"] in trained_on:
-        return f"'{name}' is what the dictionaries were trained on"
+        return "EV-DATA", f"'{name}' is what the dictionaries were trained on"
     if name not in known:
-        return f"the site describes no rows under the name '{name}'"
-    if known[name] != (source["digest"], source["rows"]):
-        return f"the site describes other rows under the name '{name}'"
+        return "EV-DATA", f"the site describes no rows under the name '{name}'"
+    digest, rows = known[name]
+    if digest != source["digest"]:
+        return "EV-DATA", f"the site describes other rows under the name '{name}'"
+    if rows != source["rows"]:
+        return "EV-ROW-COUNT", f"{source['rows']} rows; the site has {rows} under the name '{name}'"
     return None
 
 

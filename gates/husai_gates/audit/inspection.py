@@ -14,12 +14,16 @@ from husai_core.evidence import Evidence
 from husai_core.subject import Subject
 from husai_gates.audit.agreement import check_cards, check_chance, check_repeated_measurements
 from husai_gates.audit.binaries import check_binaries
+from husai_gates.audit.checkpoints import check_checkpoints
 from husai_gates.audit.choice import Choice, choose
 from husai_gates.audit.controls import check_activations, check_controls
+from husai_gates.audit.copies import check_copies
 from husai_gates.audit.data import check_data, check_site_data
 from husai_gates.audit.documents import read_documents
+from husai_gates.audit.identities import check_identities
 from husai_gates.audit.layout import check_layout, kind_of, stem
 from husai_gates.audit.measurements import check_listed_subjects, check_makers, check_measurements
+from husai_gates.audit.names import check_names
 from husai_gates.audit.plan import STUDY, Plan
 from husai_gates.audit.planned import check_plan
 from husai_gates.audit.report import AuditReport
@@ -106,6 +110,8 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
     if sealed:
         yield partial(check_seal, parts.files, parts.documents.get(MANIFEST))
     yield partial(check_binaries, parts.files)
+    yield partial(check_checkpoints, parts.files, parts.documents, parts.subjects)
+    yield partial(check_names, parts.evidence)
     yield partial(check_sites, parts.sites)
     yield partial(check_site_data, parts.sites)
     yield partial(check_subjects, parts.files, parts.subjects)
@@ -114,11 +120,13 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
     yield partial(check_activations, conditions, parts.sites)
     yield partial(check_shared_weights, conditions)
     yield partial(check_shared_values, parts.evidence, conditions)
+    yield partial(check_copies, parts.evidence, conditions)
     for path, evidence in parts.evidence.items():
         yield partial(check_listed_subjects, path, parts.documents[path], parts.files, parts.subjects)
         yield partial(check_data, path, parts.documents[path], parts.sites, parts.subjects)
         yield partial(check_makers, path, parts.documents[path])
         yield partial(check_measurements, path, evidence, parts.subjects)
+        yield partial(check_identities, path, evidence, parts.subjects)
         yield partial(check_stated, path, evidence)
     yield partial(check_transcripts, parts.files, parts.documents)
     yield partial(check_repeated_measurements, parts.evidence)

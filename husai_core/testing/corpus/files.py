@@ -158,7 +158,7 @@ _WEIGHTS = "weights/SUBJECT/sae_weights.safetensors"
 _extra("pickle_by_suffix", 25, "Weights in a .pt file.", "EV-PICKLE", "weights/SUBJECT/sae.pt", b"")
 _extra("numpy_by_suffix", 25, "Rows in a .npy file.", "EV-PICKLE", "evidence/rows.npy", b"")
 _extra("pickle_by_content", 25, "A pickle that is called safetensors.", "EV-PICKLE", _WEIGHTS, _PICKLE)
-_extra("old_pickle", 25, "A pickle in text form that is called safetensors.", "EV-PICKLE", _WEIGHTS, b"csys\nexit\n.")
+_extra("old_pickle", 25, "A pickle in text form that is called safetensors.", "EV-WEIGHTS", _WEIGHTS, b"csys\nexit\n.")
 _extra("zip_called_weights", 25, "A torch file that is called safetensors.", "EV-PICKLE", _WEIGHTS, b"PK\x03\x04" + bytes(40))
 _extra("numpy_by_content", 25, "A numpy file that is called a plot.", "EV-PICKLE", "plots/a.png", b"\x93NUMPY\x01\x00")
 _extra("file_of_no_kind", 5, "A file that no bundle has, listed.", "EV-UNKNOWN-FILE", "notes.txt", b"hello")

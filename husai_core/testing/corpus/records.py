@@ -144,10 +144,10 @@ def took_longer_than_it_lasted(b: Specimen) -> None:
     b.provenance["seconds"] += 6000.0
 
 
-@case(42, "EV-TIME", stage="made")
+@case(42, "EV-TIME")
 def from_the_future(b: Specimen) -> None:
     """A run of the year 2999."""
-    b.provenance |= {"started": "2999-01-01T00:00:00Z", "finished": "2999-01-01T00:00:00Z", "seconds": 0.0}
+    b.provenance.update({"started": "2999-01-01T00:00:00Z", "finished": "2999-01-01T00:00:00Z", "seconds": 0.0})
 
 
 def _require_clean(b: Specimen) -> None:
@@ -195,9 +195,9 @@ def decision_edited(b: Specimen) -> None:
 @case(45, "EV-VIEW")
 def verdict_edited(b: Specimen) -> None:
     """A decision whose verdict does not follow from its rows, sealed again."""
-    b.judged().document["outcome"] = {"status": "failed", "reason": "out of memory", "next_step": ""}
-    b.judged().document["measurements"] = []
-    raise NotApplicable("a failed benchmark is no integrity failure")
+    _make_views(b)
+    old, new = b'"verdict": "released"', b'"verdict": "not_released"'
+    b.finally_(lambda files: files.update({"decision.json": files["decision.json"].replace(old, new)}))
 
 
 @case(45, "EV-VIEW")
