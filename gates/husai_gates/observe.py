@@ -28,6 +28,12 @@ class Observed:
         return is_flat(self.values.values(), (o.value for o in self.located.measurement.observations))
 
     @property
+    def raw_flat(self) -> bool:
+        """Whether the seeds themselves do not differ, where they are runs of their own: the spread is another's."""
+        raw = self.located.measurement.by_unit().values()
+        return not self.located.condition.one_unit and len(raw) > 1 and is_flat(raw, ())
+
+    @property
     def nothing(self) -> bool:
         """Whether all are differences of the same number, but for rounding."""
         return is_nothing(self.values.values(), (o.value for o in self.located.measurement.observations))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
-import pytest
-
 from husai_core.testing import corpus
-from husai_core.testing.corpus import Good
+from husai_core.testing.corpus import CASES, Case, Good, NotApplicable, Specimen
 
 ROOT = Path(__file__).parents[2]
 
 
-def tests_of_the_gate(name: str) -> ModuleType:
+def _of_the_gate(name: str) -> ModuleType:
     """A module of tests/gates, which is no package."""
     key = f"tests_of_the_gate_{name}"
     if key not in sys.modules:
@@ -29,16 +28,73 @@ def tests_of_the_gate(name: str) -> ModuleType:
 
 def small() -> Good:
     """Two dictionaries, two controls, two benchmarks, five seeds, and every kind of rule."""
-    conftest = tests_of_the_gate("conftest")
+    conftest = _of_the_gate("conftest")
     return Good(conftest.Draft(views=True).files(), conftest.POLICY.encode())
 
 
 def searched() -> Good:
     """The same, whose candidate is what a search confirmed."""
-    conftest, selections = (tests_of_the_gate(name) for name in ("conftest", "test_selections"))
+    conftest, selections = (_of_the_gate(name) for name in ("conftest", "test_selections"))
     return Good(selections.declared(selections.searched(conftest.Draft())), conftest.POLICY.encode())
 
 
+def measured_twofold() -> Good:
+    """The same, with metrics that have to agree with one another."""
+    conftest = _of_the_gate("conftest")
+    draft = conftest.Draft()
+    again = {"explained_variance": ("mse", lambda v: 26.4 * (1 - v)), "pwmcc": ("mcc", lambda v: v - 0.02)}
+    for document in draft.evidence.values():
+        for measurement in list(document["measurements"]):
+            name = measurement["metric"]["name"]
+            if name in again:
+                other, value = again[name]
+                observations = [{**o, "value": value(o["value"])} for o in measurement["observations"]]
+                copied = {**measurement, "metric": conftest.card(other), "observations": observations}
+                copied.pop("chance", None)
+                document["measurements"].append(copied)
+        document["metrics"] += [conftest.origin(again[m["name"]][0]) for m in document["metrics"] if m["name"] in again]
+    return Good(draft.files(), conftest.POLICY.encode())
+
+
+def _ids(*threats: int, every: int = 0) -> set[str]:
+    sample = {case.id for case in CASES[::every]} if every else set()
+    return sample | {case.id for case in CASES if case.threat in threats}
+
+
 test_small = corpus.against(small)
-test_toy = corpus.against(ROOT / "evidence" / "toy", "toy")
-test_searched = corpus.against(searched)
+test_searched = corpus.against(searched, only=_ids(54, every=12))
+test_twofold = corpus.against(measured_twofold, only=_ids(62, every=24))
+test_toy = corpus.against(ROOT / "evidence" / "toy", "toy", only=_ids(45, 62, every=8))
+
+
+def test_every_row_of_the_threats_has_a_case_or_says_where_it_is_tested() -> None:
+    rows = re.findall(r"^\| (\d+) \|.*\| ([^|]*) \|$", (ROOT / "docs" / "threats.md").read_text(), re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, len(rows) + 1))
+    held = {case.threat for case in CASES}
+    assert held <= {int(number) for number, _ in rows}
+    for number, tested in rows:
+        assert (int(number) in held) == tested.startswith("corpus"), number
+
+
+def test_every_case_is_run_on_some_bundle() -> None:
+    bundles = [small(), searched(), measured_twofold()]
+    for case in CASES:
+        if not any(_applies(case, good) for good in bundles):
+            raise AssertionError(f"{case.id} applies to no bundle of these tests")
+
+
+def _applies(case: Case, good: Good) -> bool:
+    if case.stage != "made":
+        return True
+    try:
+        case.spoil(Specimen(good))
+    except NotApplicable:
+        return False
+    return True
+
+
+def test_there_are_enough_cases_and_no_name_stands_twice() -> None:
+    names = [case.id for case in CASES]
+    assert len(names) == len(set(names)) >= 120
+    assert all(re.fullmatch(r"[a-zA-Z0-9-]+", name) for name in names)
+    assert all(case.description.endswith(".") for case in CASES)

@@ -41,7 +41,7 @@ def verdict(
 
 def flatness(rule: Rule, observed: Observed) -> tuple[Status, str, str, str] | None:
     """What is said of continuous values without spread in place of a pass: status, code, words and next step."""
-    if not (observed.card.continuous and observed.flat):
+    if not observed.card.continuous or not (observed.flat or observed.raw_flat):
         return None
     says = f"every unit of the continuous '{rule.metric}' has the same value, so nothing shows its spread"
     return "inconclusive", "EV-ZERO-WIDTH", says, "check that the seeds are different runs"

@@ -8,9 +8,11 @@ Two lines hold a bundle and a policy to all of them:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+from husai_core.bundle import Snapshot
 from husai_core.testing.corpus import comparisons, files, identity, plans, reading, records, units, values
 from husai_core.testing.corpus.case import Case, Outcome, judge, judge_path
 from husai_core.testing.corpus.specimen import Good, NotApplicable, Specimen, seal
@@ -22,23 +24,26 @@ CASES: tuple[Case, ...] = tuple(case for module in _FAMILIES for case in module.
 __all__ = ["CASES", "Case", "Good", "NotApplicable", "Outcome", "Specimen", "against", "judge", "judge_path", "seal"]
 
 
-def against(bundle: str | Path | Callable[[], Good], policy: str | Path = "") -> Callable[..., None]:
+def against(
+    bundle: str | Path | Callable[[], Good], policy: str | Path = "", *, only: Collection[str] | None = None
+) -> Callable[..., None]:
     """A pytest test that spoils a released bundle in every way that applies; the others are skipped and say why.
 
-    The bundle is a folder or a zip with the policy that it is judged by, or a function that gives both.
+    The bundle is a folder or a zip with the policy that it is judged by, or a function that gives both; `only` names
+    the cases to be run, where all would take too long.
     """
-    import functools
-
     import pytest
 
     @functools.cache
     def good() -> Good:
         return bundle() if callable(bundle) else Good.at(Path(bundle), policy)
 
-    @pytest.mark.parametrize("case", [pytest.param(None, id="unspoilt"), *(pytest.param(c, id=c.id) for c in CASES)])
+    chosen = [case for case in CASES if only is None or case.id in only]
+
+    @pytest.mark.parametrize("case", [pytest.param(None, id="unspoilt"), *(pytest.param(c, id=c.id) for c in chosen)])
     def test_corpus(case: Case | None) -> None:
         if case is None:
-            unspoilt = judge(_snapshot(good()), good().policy)
+            unspoilt = judge(Snapshot("bundle", good().files), good().policy)
             assert unspoilt.exit_code == 0, f"only a released bundle can be spoilt\n{unspoilt.text}"
             return
         try:
@@ -47,9 +52,3 @@ def against(bundle: str | Path | Callable[[], Good], policy: str | Path = "") ->
             pytest.skip(str(reason))
 
     return test_corpus
-
-
-def _snapshot(good: Good):  # type: ignore[no-untyped-def]
-    from husai_core.bundle import Snapshot
-
-    return Snapshot("bundle", good.files)

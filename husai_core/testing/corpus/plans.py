@@ -92,6 +92,8 @@ def rule_asks_for_the_bad_side(b: Specimen) -> None:
 @case(32, "EV-ABSENT", 2)
 def study_removed(b: Specimen) -> None:
     """Without the study nobody sees that seeds were picked."""
+    if "search" in b.study:
+        raise NotApplicable("a selection without its study is unplanned")
     b.finally_(lambda files: files.pop(STUDY))
 
 

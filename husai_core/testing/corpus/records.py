@@ -196,8 +196,12 @@ def decision_edited(b: Specimen) -> None:
 def verdict_edited(b: Specimen) -> None:
     """A decision whose verdict does not follow from its rows, sealed again."""
     _make_views(b)
-    old, new = b'"verdict": "released"', b'"verdict": "not_released"'
-    b.finally_(lambda files: files.update({"decision.json": files["decision.json"].replace(old, new)}))
+
+    def change(files: dict[str, bytes]) -> None:
+        raw = files["decision.json"].replace(b'"verdict": "released"', b'"verdict": "not_released"')
+        files["decision.json"] = raw.replace(b'"exit_code": 0', b'"exit_code": 2')
+
+    b.finally_(change)
 
 
 @case(45, "EV-VIEW")

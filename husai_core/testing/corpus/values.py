@@ -215,9 +215,8 @@ def every_seed_alike(b: Specimen) -> None:
     for judged in found:
         measurement = judged.measurement
         if measurement["metric"]["continuous"] and len(measurement["observations"][0]["seeds"]) == 1:
-            only = [m["metric"]["name"] for _, m in b.measurements(b.condition())]
-            if {"explained_variance", "mse"} <= set(only):
-                raise NotApplicable("its metrics contradict one another before that")
+            if _is_contradicted(b, measurement):
+                continue
             mean = _mean(measurement)
             for observation in measurement["observations"]:
                 observation["value"] = mean
@@ -241,6 +240,8 @@ def comparator_is_the_candidate_minus_a_constant(b: Specimen) -> None:
         over = judged.rule.get("over")
         if not isinstance(over, dict) or "control" not in over or not judged.measurement["metric"]["continuous"]:
             continue
+        if _is_contradicted(b, judged.measurement):
+            continue
         condition = b.control(over["control"])[0]["condition"]
         theirs = b.measured(judged.rule["metric"], condition=condition)
         values = {tuple(o["seeds"]): o["value"] for o in judged.measurement["observations"]}
@@ -249,6 +250,13 @@ def comparator_is_the_candidate_minus_a_constant(b: Specimen) -> None:
             observation["value"] = values[tuple(observation["seeds"])] - drop
         return
     raise NotApplicable("no rule asks for superiority over a control")
+
+
+def _is_contradicted(b: Specimen, measurement: Document) -> bool:
+    """Whether another metric would contradict a made-up value of this one before a rule could judge it."""
+    names = {m["metric"]["name"] for _, m in b.measurements(measurement["condition"])}
+    pairs = ({"explained_variance", "mse"}, {"pwmcc", "mcc"})
+    return any(measurement["metric"]["name"] in pair and pair <= names for pair in pairs)
 
 
 def _judged_pairs(b: Specimen) -> Document:
@@ -263,16 +271,14 @@ def _judged_pairs(b: Specimen) -> Document:
 
 @case(16, "RULE-FAILED", 2)
 def one_bad_seed(b: Specimen) -> None:
-    """One seed of a control of chance is far away."""
-    judged = b.judged("threshold")
+    """One seed is far on the wrong side of a threshold."""
+    judged = next((j for j in b.all_judged("threshold") if not _is_contradicted(b, j.measurement)), None)
+    if judged is None:
+        raise NotApplicable("every metric with a threshold is contradicted by another one")
     bad = judged.measurement["metric"]["bounds"]
     rule = judged.rule
     low = "at_least" in rule or "worst_at_least" in rule
     edge = bad[0] if low else bad[1]
-    if judged.measurement["metric"]["name"] == "explained_variance":
-        b_mse = [m for _, m in b.measurements(b.condition()) if m["metric"]["name"] == "mse"]
-        if b_mse:
-            raise NotApplicable("its squared error contradicts that")
     limit = rule.get("worst_at_least", rule.get("at_least", rule.get("worst_at_most", rule.get("at_most"))))
     far = limit - 0.5 * abs(limit) if low else limit + 0.5 * abs(limit)
     value = max(far, edge) if low and edge is not None else (min(far, edge) if edge is not None else far)
