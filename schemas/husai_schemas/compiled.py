@@ -79,7 +79,7 @@ def _all(checks: list[Check]) -> Check:
         return checks[0]
 
     def check(value: Any) -> bool:
-        for each in checks:  # a generator would cost more than most checks
+        for each in checks:  # noqa: SIM110, a generator would cost more than most checks
             if not each(value):
                 return False
         return True
@@ -196,7 +196,7 @@ def _number(relation: Callable[[Any, Any], bool]) -> Callable[[Any], Check]:
     return lambda bound: lambda value: not _TYPES["number"](value) or relation(value, bound)
 
 
-def _size(kind: type, relation: Callable[[int, int], bool]) -> Callable[[Any], Check]:
+def _size(kind: type[str | list[Any] | dict[Any, Any]], relation: Callable[[int, int], bool]) -> Callable[[Any], Check]:
     return lambda bound: lambda value: not isinstance(value, kind) or relation(len(value), bound)
 
 

@@ -74,11 +74,14 @@ def _extents(tensors: Mapping[str, Any]) -> dict[str, tuple[int, int, str]]:
     """Where every tensor begins and ends, and what is wrong with it by itself."""
     found = {}
     for name, entry in tensors.items():
-        shape, offsets = (entry.get(key) for key in ("shape", "data_offsets")) if isinstance(entry, dict) else (0, 0)
-        if not (_naturals(shape) and _naturals(offsets) and len(offsets) == 2 and entry.get("dtype") in _BITS):
+        stated = entry if isinstance(entry, dict) else {}
+        shape: Any = stated.get("shape")
+        offsets: Any = stated.get("data_offsets")
+        known = isinstance(stated.get("dtype"), str) and stated["dtype"] in _BITS
+        if not (known and _naturals(shape) and _naturals(offsets) and len(offsets) == 2):
             found[name] = (0, 0, "is no entry of a tensor of a known type")
             continue
-        bytes_ = math.prod(shape) * _BITS[entry["dtype"]] // 8
+        bytes_ = math.prod(shape) * _BITS[stated["dtype"]] // 8
         fits = offsets[1] - offsets[0] == bytes_
         found[name] = (*offsets, "" if fits and bytes_ else f"holds no number, or not the {bytes_} bytes of its shape")
     return found

@@ -112,7 +112,11 @@ def _of_matches(seen: _Seen) -> Iterator[tuple[str, list[int], str]]:
     best, assigned = (seen.pairs.get(metric, {}) for metric in ("pwmcc", "mcc"))
     for pair in sorted(best.keys() & assigned.keys()):
         if assigned[pair] > best[pair] + 1e-6:
-            yield "mcc", list(pair), f"an assignment at {assigned[pair]} is closer than the best matches at {best[pair]}"
+            yield (
+                "mcc",
+                list(pair),
+                f"one-to-one they match at {assigned[pair]}, at their best at {best[pair]}",
+            )
 
 
 def _ratio(one: float, other: float) -> float | None:

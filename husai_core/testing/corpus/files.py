@@ -159,11 +159,22 @@ _extra("pickle_by_suffix", 25, "Weights in a .pt file.", "EV-PICKLE", "weights/S
 _extra("numpy_by_suffix", 25, "Rows in a .npy file.", "EV-PICKLE", "evidence/rows.npy", b"")
 _extra("pickle_by_content", 25, "A pickle that is called safetensors.", "EV-PICKLE", _WEIGHTS, _PICKLE)
 _extra("old_pickle", 25, "A pickle in text form that is called safetensors.", "EV-WEIGHTS", _WEIGHTS, b"csys\nexit\n.")
-_extra("zip_called_weights", 25, "A torch file that is called safetensors.", "EV-PICKLE", _WEIGHTS, b"PK\x03\x04" + bytes(40))
+_extra(
+    "zip_called_weights",
+    25,
+    "A torch file that is called safetensors.",
+    "EV-PICKLE",
+    _WEIGHTS,
+    b"PK\x03\x04" + bytes(40),
+)
 _extra("numpy_by_content", 25, "A numpy file that is called a plot.", "EV-PICKLE", "plots/a.png", b"\x93NUMPY\x01\x00")
 _extra("file_of_no_kind", 5, "A file that no bundle has, listed.", "EV-UNKNOWN-FILE", "notes.txt", b"hello")
-_extra("picture_with_a_script", 46, "A plot that runs a script.", "EV-UNKNOWN-FILE", "plots/a.svg", b"<svg><script/></svg>")
-_extra("text_called_picture", 46, "A plot that is no picture.", "EV-PICTURE", "plots/a.png", b"<script>alert(1)</script>")
+_extra(
+    "picture_with_a_script", 46, "A plot that runs a script.", "EV-UNKNOWN-FILE", "plots/a.svg", b"<svg><script/></svg>"
+)
+_extra(
+    "text_called_picture", 46, "A plot that is no picture.", "EV-PICTURE", "plots/a.png", b"<script>alert(1)</script>"
+)
 
 
 # --- on the disk
@@ -306,8 +317,12 @@ def _foreign_config(name: str, says: str, make: Callable[[dict[str, int]], bytes
     FAMILY.add(name, 27, says, "EV-WEIGHTS", 3, "made", spoil)
 
 
-_foreign_config("config_of_another_width", "A cfg.json of another width.", lambda dims: _config(dims, d_sae=dims["d_sae"] * 2))
-_foreign_config("config_of_another_input", "A cfg.json of another model.", lambda dims: _config(dims, d_in=dims["d_in"] + 1))
+_foreign_config(
+    "config_of_another_width", "A cfg.json of another width.", lambda dims: _config(dims, d_sae=dims["d_sae"] * 2)
+)
+_foreign_config(
+    "config_of_another_input", "A cfg.json of another model.", lambda dims: _config(dims, d_in=dims["d_in"] + 1)
+)
 _foreign_config("config_of_nothing", "A cfg.json that says nothing.", lambda dims: b"{}")
 _foreign_config("config_as_a_list", "A cfg.json that is a list.", lambda dims: b"[]")
 

@@ -119,7 +119,9 @@ def _trained_with(key: str, value: object) -> Callable[[Specimen], object]:
 
 
 _planned("trained_longer_than_planned", "More steps than planned.", "EV-SUBJECT", _trained_with("steps", 987_654))
-_planned("other_rate_than_planned", "Another learning rate than planned.", "EV-SUBJECT", _trained_with("learning_rate", 0.7))
+_planned(
+    "other_rate_than_planned", "Another learning rate than planned.", "EV-SUBJECT", _trained_with("learning_rate", 0.7)
+)
 _planned("other_data_order_than_planned", "Another order of data.", "EV-SUBJECT", _trained_with("data_order_seed", 97))
 _planned("other_decay_than_planned", "Another decay of the rate.", "EV-SUBJECT", _trained_with("decay_share", 0.987))
 _planned("other_batches_than_planned", "Other batches than planned.", "EV-SUBJECT", _trained_with("batch_size", 3))

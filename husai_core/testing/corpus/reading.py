@@ -191,9 +191,7 @@ def _provenance(name: str, threat: int, says: str, raw: bytes, code: str) -> Non
 
 _provenance("provenance_of_trailing_garbage", 8, "Provenance with more behind it.", b"{} x", "EV-JSON")
 _provenance("provenance_with_a_key_twice", 10, "Provenance with a key twice.", b'{"a": 1, "a": 2}', "EV-DUP-KEY")
-_provenance(
-    "provenance_with_a_big_integer", 11, "Provenance with 2^53 + 1.", b'{"a": 9007199254740993}', "EV-BIG-INT"
-)
+_provenance("provenance_with_a_big_integer", 11, "Provenance with 2^53 + 1.", b'{"a": 9007199254740993}', "EV-BIG-INT")
 _provenance("provenance_as_a_list", 13, "Provenance that is a list.", json.dumps([]).encode(), "EV-TYPE")
 
 

@@ -200,7 +200,9 @@ class Specimen:
         """Remove subjects as a producer would who makes everything again."""
         for path in [p for p, d in self.documents.items() if p.startswith("subjects/") and d["name"] in names]:
             del self.documents[path]
-        self.raw = {p: raw for p, raw in self.raw.items() if not (p.startswith("weights/") and p.split("/")[1] in names)}
+        self.raw = {
+            p: raw for p, raw in self.raw.items() if not (p.startswith("weights/") and p.split("/")[1] in names)
+        }
         for document in self.evidence:
             document["subjects"] = [s for s in document["subjects"] if s["name"] not in names]
 

@@ -176,7 +176,9 @@ def _copied(b: Specimen, jitter: float) -> None:
             continue
         for observation in measurement["observations"]:
             if observation["seeds"] == [second]:
-                observation["value"] = values[first] * (1 - jitter) if measurement["metric"]["continuous"] else values[first]
+                observation["value"] = (
+                    values[first] * (1 - jitter) if measurement["metric"]["continuous"] else values[first]
+                )
                 touched += measurement["metric"]["continuous"] and not float(values[first]).is_integer()
     if touched < 1 + (jitter == 0):
         raise NotApplicable("too little of a candidate is measured by seed to tell a copy from a coincidence")

@@ -174,7 +174,7 @@ def interval_of_a_few_seeds_by_z(b: Specimen) -> None:
     """A stated interval by z instead of t."""
     for _, measurement in b.measurements(b.condition()):
         values = [observation["value"] for observation in measurement["observations"]]
-        if len(measurement["observations"][0]["seeds"]) == 1 and 2 < len(set(values)) and len(values) < 20:
+        if len(measurement["observations"][0]["seeds"]) == 1 and len(set(values)) > 2 and len(values) < 20:
             _state_normal_interval(measurement)
             return
     raise NotApplicable("no measurement of few seeds")
@@ -271,23 +271,19 @@ def _judged_pairs(b: Specimen) -> Document:
 
 @case(16, "RULE-FAILED", 2)
 def one_bad_seed(b: Specimen) -> None:
-    """One seed is far on the wrong side of a threshold."""
-    judged = next((j for j in b.all_judged("threshold") if not _is_contradicted(b, j.measurement)), None)
-    if judged is None:
-        raise NotApplicable("every metric with a threshold is contradicted by another one")
-    bad = judged.measurement["metric"]["bounds"]
-    rule = judged.rule
-    low = "at_least" in rule or "worst_at_least" in rule
-    edge = bad[0] if low else bad[1]
-    limit = rule.get("worst_at_least", rule.get("at_least", rule.get("worst_at_most", rule.get("at_most"))))
-    far = limit - 0.5 * abs(limit) if low else limit + 0.5 * abs(limit)
-    value = max(far, edge) if low and edge is not None else (min(far, edge) if edge is not None else far)
-    judged.measurement["observations"][-1]["value"] = value
-    if judged.measurement["metric"]["name"] == "dead_fraction":
-        d_sae = b.of(b.condition())[0]["dims"]["d_sae"]
-        for observation in judged.measurement["observations"]:
-            observation["value"] = round(value * d_sae) / d_sae
-        for _, l0 in b.measurements(b.condition()):
-            if l0["metric"]["name"] == "l0":
-                for observation in l0["observations"]:
-                    observation["value"] = min(observation["value"], 1.0)
+    """One seed is far on the wrong side of what the policy asks of every seed, or of all of them together."""
+    for judged in b.all_judged("threshold"):
+        measurement = judged.measurement
+        if _is_contradicted(b, measurement) or not measurement["metric"]["continuous"]:
+            continue
+        floor = judged.rule.get("worst_at_least", judged.rule.get("at_least"))
+        ceiling = judged.rule.get("worst_at_most", judged.rule.get("at_most"))
+        low, high = measurement["metric"]["bounds"]
+        if floor is not None:
+            worse = floor - 0.5 * (abs(floor) or 1.0)
+            measurement["observations"][-1]["value"] = worse if low is None else max(low, worse)
+        elif ceiling is not None:
+            worse = ceiling + 0.5 * (abs(ceiling) or 1.0)
+            measurement["observations"][-1]["value"] = worse if high is None else min(high, worse)
+        return
+    raise NotApplicable("no threshold is about a continuous metric that no other contradicts")
