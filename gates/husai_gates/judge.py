@@ -12,7 +12,7 @@ from husai_gates.cannot_judge import CannotJudge
 from husai_gates.code_state import check_code
 from husai_gates.condition import Condition
 from husai_gates.decision import WORST_FIRST, Cell, Decision, PolicyName, Row
-from husai_gates.finding import Finding
+from husai_gates.finding import Finding, guarded
 from husai_gates.policy import CHANCE, Policy, Rule, Who
 from husai_gates.preregistration import check_preregistration
 from husai_gates.requirement import requirement
@@ -22,11 +22,11 @@ from husai_gates.select import comparators, targets
 
 def judge(report: AuditReport, policy: Policy, snapshot: Snapshot) -> Decision:
     """The decision on an audited bundle. The same bundle and policy always give the same bytes."""
-    findings = {*report.findings, *check_preregistration(policy, snapshot.files)}
+    findings = {*report.findings, *guarded(lambda: check_preregistration(policy, snapshot.files))}
     rows = tuple(_row(rule, report) for rule in policy.rules)
     findings |= set(_policy_mistakes(rows))
     if report.intact:
-        findings |= set(check_code(policy, snapshot))
+        findings |= set(guarded(lambda: check_code(policy, snapshot)))
     if not rows:
         findings.add(Finding("GATE-VACUOUS", "policy", "$.rule", "the policy has no rules", "add rules to it"))
     elif not report.evidence:

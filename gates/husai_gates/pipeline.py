@@ -13,6 +13,7 @@ from husai_gates import policies, policy
 from husai_gates.audit import AuditReport, audit, unreadable
 from husai_gates.audit.times import check_clock
 from husai_gates.decision import Decision
+from husai_gates.finding import guarded
 from husai_gates.judge import judge
 from husai_gates.policy import Policy
 from husai_gates.views import check_views, unchecked
@@ -48,6 +49,7 @@ def _audited(folder: Path) -> tuple[Snapshot, AuditReport]:
 def _inspected(snapshot: Snapshot) -> AuditReport:
     report = audit(snapshot)
     if report.intact and PROVENANCE in snapshot.files:
-        report = report.with_findings(check_clock(snapshot.json(PROVENANCE), datetime.now(UTC).replace(tzinfo=None)))
+        now = datetime.now(UTC).replace(tzinfo=None)
+        report = report.with_findings(guarded(lambda: check_clock(snapshot.json(PROVENANCE), now)))
     report = report.with_findings(check_views(snapshot, report))
     return dataclasses.replace(report, unchecked=unchecked(snapshot))

@@ -35,7 +35,7 @@ from husai_gates.audit.times import check_times
 from husai_gates.audit.transcripts import check_transcripts
 from husai_gates.audit.weights import check_shared_values, check_shared_weights
 from husai_gates.condition import conditions_of
-from husai_gates.finding import Finding, believable
+from husai_gates.finding import Finding, believable, guarded
 
 Check = Callable[[], Iterable[Finding]]
 
@@ -97,11 +97,15 @@ def _inspect(files: Mapping[str, bytes], sealed: bool) -> AuditReport:
         findings += problems
         parts = _Parts.of(files, documents)
     except Exception as error:
-        findings.append(_broken(error))
+        findings += guarded(partial(_again, error))
         parts = _Parts.of(files, {})
     for check in _checks(parts, sealed):
-        findings += _guarded(check)
+        findings += guarded(check)
     return _report(parts, findings)
+
+
+def _again(error: Exception) -> Iterable[Finding]:
+    raise error
 
 
 def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
@@ -137,19 +141,6 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
     yield partial(check_selections, parts.choices, parts.files, parts.documents)
     if PROVENANCE in parts.documents or PROVENANCE not in parts.files:
         yield partial(check_times, parts.documents.get(PROVENANCE))
-
-
-def _guarded(check: Check) -> list[Finding]:
-    try:
-        return list(check())
-    except Exception as error:
-        return [_broken(error)]
-
-
-def _broken(error: Exception) -> Finding:
-    """A check that broke is a finding of its own: what was not checked is not sound."""
-    rule = f"a check of the bundle broke: {type(error).__name__}: {error}"
-    return Finding("GATE-ERROR", ".", "$", rule, "report this as a bug of husai, with the bundle")
 
 
 def _report(parts: _Parts, findings: list[Finding]) -> AuditReport:
