@@ -18,6 +18,7 @@ COMMANDS = {
     "audit": "Check that a bundle is whole, consistent and untampered.",
     "explain": "Say in plain words why a rule has its status.",
     "show": "Say what is in a bundle.",
+    "pack": "Write a bundle as one zip, which gate and audit read as it is.",
     "plugins": "List every plugin with its origin, version and status, or check one.",
     "schema": "Show a schema, or check a file against one.",
     "convert": "Turn a checkpoint of another library into SAELens's layout.",

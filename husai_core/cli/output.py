@@ -7,11 +7,11 @@ from pathlib import Path
 from husai_core.errors import UsageError
 
 
-def write_new(path: Path, text: str) -> None:
-    """Write a text file that does not exist yet."""
+def write_new(path: Path, content: str | bytes) -> None:
+    """Write a file that does not exist yet."""
     try:
-        with path.open("x", encoding="utf-8") as handle:
-            handle.write(text)
+        with path.open("xb") as handle:
+            handle.write(content.encode() if isinstance(content, str) else content)
     except FileExistsError:
         raise UsageError(str(path), "already exists", "choose another --out, or remove it yourself") from None
     except OSError as error:

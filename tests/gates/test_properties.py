@@ -193,11 +193,7 @@ def test_an_exception_in_a_rule_is_an_error_row(
 
 
 CHECKS = [
-    *(
-        f"husai_gates.audit.inspection.{name}"
-        for name in vars(inspection)
-        if name.startswith(("check_", "read_", "choose"))
-    ),
+    *(f"husai_gates.audit.inspection.{name}" for name in vars(inspection) if name.startswith(("check_", "read_"))),
     "husai_gates.audit.inspection.Evidence.from_json",
     "husai_gates.audit.inspection.Subject.from_json",
     "husai_gates.audit.inspection.Plan.from_study",

@@ -13,11 +13,11 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from husai_core.bundle import Snapshot
-from husai_core.testing.corpus import comparisons, files, identity, plans, reading, records, units, values
+from husai_core.testing.corpus import archives, comparisons, files, identity, plans, reading, records, units, values
 from husai_core.testing.corpus.case import Case, Outcome, judge, judge_path
 from husai_core.testing.corpus.specimen import Good, NotApplicable, Specimen, seal
 
-_FAMILIES = (reading, files, values, units, identity, plans, comparisons, records)
+_FAMILIES = (reading, files, values, units, identity, plans, comparisons, records, archives)
 
 CASES: tuple[Case, ...] = tuple(case for module in _FAMILIES for case in module.FAMILY.cases)
 
