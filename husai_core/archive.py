@@ -185,7 +185,7 @@ def _data_offset(raw: bytes, member: _Member, start: int) -> int:
     if (crc, packed, size) not in ((member.crc, member.packed, member.size), unknown):
         raise _refuse("its own header and the central directory disagree on its size", member.name)
     _refuse_extras(raw[names_at + name_size : begin], member.name)
-    return begin
+    return int(begin)
 
 
 def _descriptor(raw: bytes, member: _Member) -> int:

@@ -68,12 +68,16 @@ test_toy = corpus.against(ROOT / "evidence" / "toy", "toy", only=_ids(45, 62, ev
 
 
 def test_every_row_of_the_threats_has_a_case_or_says_where_it_is_tested() -> None:
-    rows = re.findall(r"^\| (\d+) \|.*\| ([^|]*) \|$", (ROOT / "docs" / "threats.md").read_text(), re.MULTILINE)
-    assert [int(number) for number, _ in rows] == list(range(1, len(rows) + 1))
-    held = {case.threat for case in CASES}
-    assert held <= {int(number) for number, _ in rows}
-    for number, tested in rows:
-        assert (int(number) in held) == tested.startswith("corpus"), number
+    page = (ROOT / "docs" / "threats.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| [^|]+ \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE)
+    assert [int(number) for number, *_ in rows] == list(range(1, len(rows) + 1))
+    assert {case.threat for case in CASES} <= {int(number) for number, *_ in rows}
+    for number, codes, exits, tested in rows:
+        cases = [case for case in CASES if case.threat == int(number)]
+        assert bool(cases) == (tested == "corpus"), number
+        assert not cases or {f"`{case.code}`" for case in cases} == set(re.findall(r"`[A-Z-]+`", codes)), number
+        assert not cases or {str(case.exit_code) for case in cases} == set(exits.split(", ")), number
+        assert not tested.startswith("tests/") or (ROOT / tested).is_file(), number
 
 
 def test_every_case_is_run_on_some_bundle() -> None:
