@@ -16,7 +16,7 @@ _BITS = {
     "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8,
     "I64": 64, "I32": 32, "I16": 16, "I8": 8, "U64": 64, "U32": 32, "U16": 16, "U8": 8, "BOOL": 8,
 }  # fmt: skip
-_SIDES = {"W_enc": ("d_in", "d_sae"), "W_dec": ("d_sae", "d_out"), "b_enc": ("d_sae",), "b_dec": ("d_out",)}
+DECODER = "W_dec"  # as SAELens calls it; encoders differ between architectures, one of them reads a part of its input
 _AGAIN = "write the weights again with 'husai run' or SAELens"
 
 Problem = tuple[str, str]
@@ -92,13 +92,13 @@ def _naturals(value: Any) -> bool:
 
 
 def _shape_problems(tensors: Mapping[str, Any], subject: Subject) -> Iterator[Problem]:
-    """What SAELens calls by these names has these sides; a decoder must be among them."""
-    if "W_dec" not in tensors:
-        yield "$", "holds no decoder 'W_dec'"
-    for name, sides in _SIDES.items():
-        wanted = [subject.dims[side] for side in sides]
-        if name in tensors and tensors[name]["shape"] != wanted:
-            yield f"$.{name}.shape", f"is {tensors[name]['shape']}; '{subject.name}' has {wanted}"
+    """A decoder of the size of the subject must be there, whatever it is called."""
+    wanted = [subject.dims["d_sae"], subject.dims["d_out"]]
+    numbers = sum(math.prod(entry["shape"]) for entry in tensors.values())
+    if numbers < math.prod(wanted):
+        yield "$", f"holds {numbers} numbers; a decoder of '{subject.name}' alone has {math.prod(wanted)}"
+    if DECODER in tensors and tensors[DECODER]["shape"] != wanted:
+        yield f"$.{DECODER}.shape", f"is {tensors[DECODER]['shape']}; '{subject.name}' has {wanted}"
 
 
 def _config_problems(config: Any, subject: Subject) -> Iterator[Problem]:

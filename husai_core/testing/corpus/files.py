@@ -304,6 +304,15 @@ _weights(
 )  # fmt: skip
 
 
+_weights(
+    "weights_of_one_number",
+    27,
+    "A tensor of one number.",
+    "EV-WEIGHTS",
+    lambda dims: _safetensors({"x": _tensor(1)[0]}, bytes(4)),
+)
+
+
 def _foreign_config(name: str, says: str, make: Callable[[dict[str, int]], bytes]) -> None:
     def spoil(b: Specimen) -> None:
         from husai_core import strict_json
