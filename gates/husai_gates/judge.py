@@ -23,7 +23,9 @@ from husai_gates.select import comparators, targets
 def judge(report: AuditReport, policy: Policy, snapshot: Snapshot) -> Decision:
     """The decision on an audited bundle. The same bundle and policy always give the same bytes."""
     findings = {*report.findings, *guarded(lambda: check_preregistration(policy, snapshot.files))}
-    rows = tuple(_row(rule, report) for rule in policy.rules)
+    rows = report.judged.get(policy.digest)
+    if rows is None:
+        rows = report.judged[policy.digest] = tuple(_row(rule, report) for rule in policy.rules)
     findings |= set(_policy_mistakes(rows))
     if report.intact:
         findings |= set(guarded(lambda: check_code(policy, snapshot)))

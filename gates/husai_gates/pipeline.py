@@ -47,9 +47,8 @@ def _audited(folder: Path) -> tuple[Snapshot, AuditReport]:
 
 
 def _inspected(snapshot: Snapshot) -> AuditReport:
-    report = audit(snapshot)
+    report = dataclasses.replace(audit(snapshot), unchecked=unchecked(snapshot))
     if report.intact and PROVENANCE in snapshot.files:
         now = datetime.now(UTC).replace(tzinfo=None)
         report = report.with_findings(guarded(lambda: check_clock(snapshot.json(PROVENANCE), now)))
-    report = report.with_findings(check_views(snapshot, report))
-    return dataclasses.replace(report, unchecked=unchecked(snapshot))
+    return report.with_findings(check_views(snapshot, report))

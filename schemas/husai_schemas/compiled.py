@@ -136,16 +136,16 @@ def _of_members(
     return check
 
 
+_NUMBERS = frozenset({int, float})
 _TYPES: Mapping[str, Check] = {
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
     "string": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
     "null": lambda value: value is None,
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "integer": lambda value: (
-        (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
-    ),
+    # By exact type: `True` is an int to Python, and what is read holds no other subclasses.
+    "number": lambda value: type(value) in _NUMBERS,
+    "integer": lambda value: type(value) is int or (type(value) is float and value.is_integer()),
 }
 
 
@@ -173,7 +173,7 @@ def _enum(wanted: list[Any]) -> Check:
 
 def _unique(wanted: bool) -> Check:
     def check(value: Any) -> bool:
-        if not isinstance(value, list):
+        if not isinstance(value, list) or len(value) < 2:
             return True
         scalars = [repr(item) for item in value if not isinstance(item, list | dict)]
         return len(set(scalars)) == len(scalars)

@@ -61,7 +61,8 @@ def _seen(evidence: Evidence, subjects: Mapping[str, Subject]) -> Iterator[_Seen
     groups: dict[tuple[str, str], dict[str, tuple[int, RecordedMeasurement]]] = {}
     for index, measurement in enumerate(evidence.measurements):
         key = (measurement.condition, setting_key(measurement.setting))
-        if measurement.card.version == "1" and measurement.parts() == {""}:
+        known = measurement.card.name in _METRICS and measurement.card.version == "1"
+        if known and measurement.parts() == {""}:
             groups.setdefault(key, {})[measurement.card.name] = (index, measurement)
     for (condition, setting), found in groups.items():
         if condition not in listed:
@@ -131,6 +132,11 @@ _SHARED: tuple[tuple[str, str, str, Callable[[float, float], float | None]], ...
     ("divergence that ablation causes", "kl_divergence", "kl_score", lambda kl, score: _ratio(kl, 1 - score)),
     ("AUC of a dense probe", "probe_auc", "probe_auc_delta", lambda auc, delta: auc - delta),
 )
+
+
+_METRICS = frozenset({"dead_fraction", "l0", "l1", "dense_fraction", "explained_variance_pooled", "pwmcc", "mcc"}) | {
+    metric for _, one, other, _ in _SHARED for metric in (one, other)
+}
 
 
 def _check_shared(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from husai_core.errors import ExitCode
 from husai_core.evidence import Evidence, RecordedMeasurement
@@ -15,6 +15,9 @@ from husai_gates.audit.choice import Choice
 from husai_gates.audit.plan import Plan
 from husai_gates.condition import Condition, conditions_of
 from husai_gates.finding import Finding, believable, gravest
+
+if TYPE_CHECKING:
+    from husai_gates.decision import Row
 
 Assurance = Literal["hash_only", "recomputed"]
 
@@ -33,6 +36,8 @@ class AuditReport:
     choices: Mapping[str, Choice]
     paths: tuple[str, ...]
     unchecked: tuple[str, ...] = ()
+    judged: dict[str, tuple[Row, ...]] = field(init=False, compare=False, repr=False, default_factory=dict)
+    """Rows by the digest of the policy that they answer: the audit judges a bundle to compare its decision."""
 
     @cached_property
     def conditions(self) -> dict[str, Condition]:
@@ -72,4 +77,7 @@ class AuditReport:
 
     def with_findings(self, more: Iterable[Finding]) -> AuditReport:
         """The same report with more findings, such as those of `views.check_views`."""
+        more = tuple(more)
+        if not more:
+            return self  # with everything that was worked out of it
         return dataclasses.replace(self, findings=tuple(sorted({*self.findings, *more})))
