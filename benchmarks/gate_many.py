@@ -3,7 +3,8 @@
     python benchmarks/gate_many.py [--documents 1000] [--runs 7] [--out FILE]
 
 The large bundle is made here: sites with a candidate and its untrained control at five seeds, ten benchmarks at each,
-two metrics, one of them of pairs of seeds; decision and report included, so that both are made again and compared. The bundles are timed in turn, each in a fresh process: the machine is shared.
+two metrics, one of them of pairs of seeds; decision and report included, so that both are made again and compared. The
+bundles are timed in turn, each in a fresh process: the machine is shared.
 """
 
 from __future__ import annotations

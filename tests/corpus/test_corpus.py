@@ -12,6 +12,7 @@ from husai_core.testing import corpus
 from husai_core.testing.corpus import CASES, Case, Good, NotApplicable, Specimen
 
 ROOT = Path(__file__).parents[2]
+TOY = ROOT / "evidence" / "toy"
 
 
 def _of_the_gate(name: str) -> ModuleType:
@@ -64,7 +65,7 @@ def _ids(*threats: int, every: int = 0) -> set[str]:
 test_small = corpus.against(small)
 test_searched = corpus.against(searched, only=_ids(54, every=12))
 test_twofold = corpus.against(measured_twofold, only=_ids(62, every=24))
-test_toy = corpus.against(ROOT / "evidence" / "toy", "toy", only=_ids(45, 62, every=8))
+test_toy = corpus.against(TOY, "toy", only=_ids(45, 61, 62, every=8))
 
 
 def test_every_row_of_the_threats_has_a_case_or_says_where_it_is_tested() -> None:
@@ -81,7 +82,7 @@ def test_every_row_of_the_threats_has_a_case_or_says_where_it_is_tested() -> Non
 
 
 def test_every_case_is_run_on_some_bundle() -> None:
-    bundles = [small(), searched(), measured_twofold()]
+    bundles = [small(), searched(), measured_twofold(), Good.at(TOY, "toy")]
     for case in CASES:
         if not any(_applies(case, good) for good in bundles):
             raise AssertionError(f"{case.id} applies to no bundle of these tests")

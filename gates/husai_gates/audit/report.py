@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+import husai_schemas
 from husai_core.errors import ExitCode
 from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_core.subject import Subject
@@ -64,6 +65,13 @@ class AuditReport:
             for measurement in evidence.measurements:
                 index.setdefault((path, measurement.condition, measurement.card.name), []).append(measurement)
         return index
+
+    @cached_property
+    def unproven(self) -> tuple[str, ...]:
+        """Metrics that HUSAI does not ship: their direction and bounds are the word of whoever made them."""
+        shipped = husai_schemas.metric_cards()
+        names = {m.card.name for document in self.evidence.values() for m in document.measurements}
+        return tuple(sorted(names - shipped.keys()))
 
     @property
     def exit_code(self) -> ExitCode:

@@ -196,6 +196,36 @@ def seed_copied_with_jitter(b: Specimen) -> None:
 
 
 @case(61, "EV-DUP-UNIT")
+def seed_copied_to_the_fifth_digit_of_the_spread(b: Specimen) -> None:
+    """The values of one seed for another, changed by far less than seeds differ."""
+    first, second = (int(subject["seed"]) for subject in b.trained()[:2])
+    metrics = set()
+    for measurement in _of_single_seeds(b, b.trained()[0]["condition"]):
+        values = {o["seeds"][0]: o["value"] for o in measurement["observations"]}
+        if len(values) < 4 or first not in values or second not in values:
+            continue
+        spread = max(values.values()) - min(values.values())
+        for observation in measurement["observations"]:
+            if observation["seeds"] == [second]:
+                continuous = measurement["metric"]["continuous"]
+                observation["value"] = values[first] - (1e-6 * spread if continuous else 0.0)
+        if measurement["metric"]["continuous"] and len(set(values.values())) > 3:
+            metrics.add(measurement["metric"]["name"])
+    if len(metrics) < 4:
+        raise NotApplicable("too little of a candidate is measured by seed to tell a copy from a coincidence")
+
+
+@case(61, "EV-DUP-UNIT")
+def dictionaries_that_match_latent_by_latent(b: Specimen) -> None:
+    """Two seeds whose dictionaries are one: weights are jittered, so that their digests differ."""
+    measurement = b.measured("pwmcc")
+    measurement["observations"][0]["value"] = 1.0
+    for _, other in b.measurements(b.condition()):
+        if other["metric"]["name"] == "mcc" and other["setting"] == measurement["setting"]:
+            other["observations"][0]["value"] = 1.0
+
+
+@case(61, "EV-DUP-UNIT")
 def control_is_its_base_and_measured_otherwise(b: Specimen) -> None:
     """Controls with the weights of what they control, that are measured to be worse."""
     controls = b.control()
