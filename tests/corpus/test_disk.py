@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from husai_core import bundle
 from husai_core.bundle import MANIFEST, Snapshot
 from husai_core.cli import invoke
+from husai_core.testing import corpus
 from husai_core.testing.corpus import CASES, Good, judge
 from husai_core.testing.corpus.specimen import Specimen, seal
 
@@ -54,6 +56,22 @@ def test_the_process_exits_as_the_function_says_and_without_a_traceback(tmp_path
     assert case.code in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert done.stderr == ""
+
+
+def test_the_two_lines_of_the_docs_are_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (TOY.parents[1] / "docs" / "threats.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(TOY.parents[1])
+    names: dict[str, object] = {}
+    exec(code, names)
+    names["test_corpus"](None)  # type: ignore[operator]
+    names["test_corpus"](next(case for case in CASES if case.id == "value-NaN"))  # type: ignore[operator]
+
+
+def test_only_a_released_bundle_can_be_spoilt() -> None:
+    test = corpus.against(TOY.parent / "untrained-candidate", "toy")
+    with pytest.raises(AssertionError, match="only a released bundle can be spoilt"):
+        test(None)
 
 
 def _released(path: Path) -> bool:
