@@ -1,10 +1,11 @@
 """How long `husai gate` takes as a whole process on a bundle of many evidence files, and on the committed bundles.
 
-    python benchmarks/gate_many.py [--documents 1000] [--runs 7] [--out FILE]
+    python benchmarks/gate_many.py [--documents 1000] [--runs 7] [--before CHECKOUT] [--out FILE]
 
 The large bundle is made here: sites with a candidate and its untrained control at five seeds, ten benchmarks at each,
 two metrics, one of them of pairs of seeds; decision and report included, so that both are made again and compared. The
-bundles are timed in turn, each in a fresh process: the machine is shared.
+bundles are timed in turn, each in a fresh process, by the clock and by the processor time that they used: on a shared
+machine the two differ. With `--before`, the large bundle is also judged by the husai of another checkout, in turn.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import platform
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -150,18 +152,25 @@ def make(documents: int) -> dict[str, bytes]:
     return {**files, **make_views(files)}
 
 
-def timed(command: list[str]) -> float:
-    begin = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
-    seconds = time.perf_counter() - begin
+def timed(command: list[str], rooms: str = "") -> tuple[float, float]:
+    """Seconds by the clock, and of processor time."""
+    begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = {**os.environ, **({"PYTHONPATH": rooms} if rooms else {})}
+    done = subprocess.run(command, capture_output=True, cwd=ROOT, check=False, env=environment)
+    seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode in (0, 2), done.stdout.decode() + done.stderr.decode()
-    return seconds
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    return {"median": round(statistics.median(values), 3), "worst": round(max(values), 3)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--before", type=Path)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -173,18 +182,26 @@ def main() -> None:
             "evidence/release": ("evidence/release", "release"),
             "evidence/toy": ("evidence/toy", "toy"),
         }
-        took: dict[str, list[float]] = {name: [] for name in [*asked, "python -c pass"]}
+        commands = {
+            name: [sys.executable, "-c", CALL, "gate", path, "--policy", policy]
+            for name, (path, policy) in asked.items()
+        }
+        commands["python -c pass"] = [sys.executable, "-c", "pass"]
+        rooms = dict.fromkeys(commands, "")
+        if options.before:
+            large_name = next(iter(commands))
+            commands[f"{large_name}, before"] = commands[large_name]
+            folders = (options.before / folder for folder in (".", "gates", "schemas"))
+            rooms[f"{large_name}, before"] = os.pathsep.join(str(folder.resolve()) for folder in folders)
+        took: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for _ in range(options.runs):
-            for name, (path, policy) in asked.items():
-                took[name].append(timed([sys.executable, "-c", CALL, "gate", path, "--policy", policy]))
-            took["python -c pass"].append(timed([sys.executable, "-c", "pass"]))
+            for name, command in commands.items():
+                took[name].append(timed(command, rooms[name]))
         result = {
             "command": " ".join(["python", "benchmarks/gate_many.py", *sys.argv[1:]]),
             "runs": options.runs,
-            "seconds": {
-                name: {"median": round(statistics.median(all_), 3), "worst": round(max(all_), 3)}
-                for name, all_ in took.items()
-            },
+            "seconds": {name: spread([clock for clock, _ in pairs]) for name, pairs in took.items()},
+            "processor_seconds": {name: spread([used for _, used in pairs]) for name, pairs in took.items()},
             "large_bundle": {"files": len(files) + 1, "bytes": sum(map(len, files.values()))},
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, shared",

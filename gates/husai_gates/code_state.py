@@ -17,6 +17,6 @@ def check_code(policy: Policy, snapshot: Snapshot) -> Iterator[Finding]:
     if code["commit"] is None or code["dirty"] is None:
         rule, step = "no git commit is known of the code of this run", "run the study in a git checkout"
         yield Finding("PROV-UNKNOWN", PROVENANCE, "$.code.commit", rule, step)
-    elif code["dirty"]:
+    elif code["dirty"] or code["diff"] is not None:
         rule = f"the code of this run differs from commit {code['commit'][:12]}"
         yield Finding("PROV-DIRTY", PROVENANCE, "$.code.dirty", rule, "commit, and run the study again")

@@ -11,10 +11,14 @@ from husai_gates.finding import Finding
 Source = Mapping[str, Any]
 
 
-def check_site_data(sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
-    """Sites that describe two sets of rows under one name."""
+def check_site_data(sites: Mapping[str, Mapping[str, Any]], subjects: Mapping[str, Subject]) -> Iterator[Finding]:
+    """Sites that describe two sets of rows under one name, or do not say on which rows they were trained on."""
+    trained_at = {s.site for s in subjects.values() if not s.pretrained and not s.control and s.budget["steps"]}
     for name, site in sorted(sites.items()):
         yield from _check_names(f"sites/{name}.json", site["data"])
+        if name in trained_at and not any(_is_train(source["name"], name) for source in site["data"]):
+            rule = f"dictionaries were trained at '{name}', and no rows are said to be those that they were trained on"
+            yield Finding("EV-DATA", f"sites/{name}.json", "$.data", rule, f"name the rows '{name}.train'")
 
 
 def check_data(

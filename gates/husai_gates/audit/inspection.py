@@ -117,7 +117,7 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
     yield partial(check_checkpoints, parts.files, parts.documents, parts.subjects)
     yield partial(check_names, parts.evidence)
     yield partial(check_sites, parts.sites)
-    yield partial(check_site_data, parts.sites)
+    yield partial(check_site_data, parts.sites, parts.subjects)
     yield partial(check_subjects, parts.files, parts.subjects)
     yield partial(check_conditions, conditions)
     yield partial(check_controls, conditions)

@@ -62,6 +62,14 @@ def training_rows_called_test(b: Specimen) -> None:
     b.evidence[0]["data"] = [dict(site["data"][-1])]
 
 
+@case(48, "EV-DATA")
+def training_rows_renamed(b: Specimen) -> None:
+    """The training rows as test rows, and no rows that anything was trained on."""
+    site = b.site(b.trained()[0]["site"]["name"])
+    for source in [s for s in site["data"] if "train" in s["name"].split(".")]:
+        source["name"] = source["name"].replace("train", "more")
+
+
 # --- outcome
 
 
@@ -160,6 +168,19 @@ def dirty_tree(b: Specimen) -> None:
     """A run of code that was never committed."""
     _require_clean(b)
     b.provenance["code"] |= {"commit": "0" * 40, "dirty": True, "diff": _OTHER}
+
+
+@case(47, "PROV-DIRTY", 2)
+def dirty_tree_said_to_be_clean(b: Specimen) -> None:
+    """A run that says it is clean, and still gives the digest of what was not committed."""
+    _require_clean(b)
+    b.provenance["code"] |= {"commit": "0" * 40, "dirty": False, "diff": _OTHER}
+
+
+@case(47, "EV-TYPE")
+def commit_that_is_none(b: Specimen) -> None:
+    """A commit that is a word."""
+    b.provenance["code"] |= {"commit": "main", "dirty": False, "diff": None}
 
 
 @case(47, "PROV-UNKNOWN", 2)
