@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-import statistics
 from collections.abc import Iterator, Mapping
 
 from husai_core.evidence import Evidence, RecordedMeasurement
+from husai_gates.audit.median import median
 from husai_gates.audit.paths import path_of
 from husai_gates.audit.setting import setting_key
 from husai_gates.condition import Condition
@@ -64,7 +64,7 @@ def _telling(measurement: RecordedMeasurement) -> BySeed:
 
 def _usual_difference(by_seed: BySeed) -> float:
     pairs = itertools.combinations(by_seed.values(), 2)
-    return statistics.median(abs(one - other) for one, other in pairs) if len(by_seed) > 2 else 0.0
+    return median(abs(one - other) for one, other in pairs) if len(by_seed) > 2 else 0.0
 
 
 def _are_copies(one: int, other: int, found: Mapping[Key, BySeed], usual: Mapping[Key, float]) -> bool:

@@ -8,12 +8,12 @@ the unspliced model) is not stated anywhere; two metrics give it, and must give 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_core.subject import Subject
+from husai_gates.audit.median import median
 from husai_gates.audit.setting import setting_key
 from husai_gates.finding import Finding
 
@@ -149,7 +149,7 @@ def _check_shared(
                 if (value := derive(mine, theirs)) is not None:
                     by_setting.setdefault(each.setting, []).append((each, seed, value))
     for found in by_setting.values():
-        usual = statistics.median(value for _, _, value in found)
+        usual = median(value for _, _, value in found)
         for each, seed, value in found:
             if not math.isclose(value, usual, rel_tol=SHARED, abs_tol=SHARED * 1e-2):
                 rule = f"'{one}' and '{other}' give {value:.6g} for the {name}, others in this document {usual:.6g}"

@@ -130,6 +130,27 @@ def model_fails_its_check(b: Specimen) -> None:
     raise NotApplicable("no model has a check with a floor")
 
 
+def _accuracy(b: Specimen) -> dict[str, object]:
+    for site in b.sites:
+        for check in site["model"]["checks"]:
+            if "accuracy" in check["name"] and "at_least" in check:
+                found: dict[str, object] = check
+                return found
+    raise NotApplicable("no model has a check of its accuracy")
+
+
+@case(58, "EV-MODEL-CHECK", 2)
+def check_that_nothing_fails(b: Specimen) -> None:
+    """A floor of zero for an accuracy, and a model that is always wrong."""
+    _accuracy(b).update(at_least=0.0, value=0.0)
+
+
+@case(58, "EV-RANGE")
+def impossible_accuracy(b: Specimen) -> None:
+    """A model that is right twice as often as it is asked."""
+    _accuracy(b)["value"] = 2.0
+
+
 # --- times and code
 
 
