@@ -117,7 +117,7 @@ class Specimen:
         """The subjects of a candidate that was trained in the run itself, at least two of them."""
         for condition in self.conditions("candidate"):
             found = self.of(condition)
-            if len(found) > 1 and not found[0]["budget"].get("pretrained"):
+            if len(found) > 1 and found[0]["budget"].get("steps"):
                 return found
         raise NotApplicable("no candidate of several seeds was trained by this run")
 

@@ -227,6 +227,7 @@ def every_seed_alike(b: Specimen) -> None:
 @case(16, "EV-ZERO-WIDTH", 2)
 def every_pair_alike(b: Specimen) -> None:
     """Every pair of seeds has the mean of all of them."""
+    b.trained()  # what was not may share its weights, and so its values, with a control
     measurement = _judged_pairs(b)
     mean = _mean(measurement)
     for observation in measurement["observations"]:
