@@ -23,9 +23,7 @@ from husai_gates.select import comparators, targets
 def judge(report: AuditReport, policy: Policy, snapshot: Snapshot) -> Decision:
     """The decision on an audited bundle. The same bundle and policy always give the same bytes."""
     findings = {*report.findings, *guarded(lambda: check_preregistration(policy, snapshot.files))}
-    rows = report.judged.get(policy.digest)
-    if rows is None:
-        rows = report.judged[policy.digest] = tuple(_row(rule, report) for rule in policy.rules)
+    rows = _rows(report, policy)
     findings |= set(_policy_mistakes(rows))
     if report.intact:
         findings |= set(guarded(lambda: check_code(policy, snapshot)))
@@ -40,6 +38,16 @@ def judge(report: AuditReport, policy: Policy, snapshot: Snapshot) -> Decision:
         rows=rows,
         findings=tuple(sorted(findings)),
     )
+
+
+def _rows(report: AuditReport, policy: Policy) -> tuple[Row, ...]:
+    """The rows, worked out once: the audit has judged the bundle already where it compared its decision."""
+    for judged, rows in report.judged:
+        if judged == policy:
+            return rows
+    rows = tuple(_row(rule, report) for rule in policy.rules)
+    report.judged.append((policy, rows))
+    return rows
 
 
 def _policy_mistakes(rows: tuple[Row, ...]) -> Iterator[Finding]:

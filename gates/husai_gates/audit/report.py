@@ -19,6 +19,7 @@ from husai_gates.finding import Finding, believable, gravest
 
 if TYPE_CHECKING:
     from husai_gates.decision import Row
+    from husai_gates.policy import Policy
 
 Assurance = Literal["hash_only", "recomputed"]
 
@@ -37,8 +38,8 @@ class AuditReport:
     choices: Mapping[str, Choice]
     paths: tuple[str, ...]
     unchecked: tuple[str, ...] = ()
-    judged: dict[str, tuple[Row, ...]] = field(init=False, compare=False, repr=False, default_factory=dict)
-    """Rows by the digest of the policy that they answer: the audit judges a bundle to compare its decision."""
+    judged: list[tuple[Policy, tuple[Row, ...]]] = field(init=False, compare=False, repr=False, default_factory=list)
+    """The policies that this very report was judged by, each with its rows; a report with other findings has none."""
 
     @cached_property
     def conditions(self) -> dict[str, Condition]:
