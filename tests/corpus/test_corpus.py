@@ -43,17 +43,24 @@ def measured_twofold() -> Good:
     """The same, with metrics that have to agree with one another."""
     conftest = _of_the_gate("conftest")
     draft = conftest.Draft()
-    again = {"explained_variance": ("mse", lambda v: 26.4 * (1 - v)), "pwmcc": ("mcc", lambda v: v - 0.02)}
+    again = (
+        ("explained_variance", "mse", {}, lambda v: 26.4 * (1 - v)),
+        ("explained_variance", "ce_loss", {}, lambda v: 2.5 + 5 * (1 - v)),
+        ("explained_variance", "ce_loss_increase", {}, lambda v: 5 * (1 - v)),
+        ("explained_variance", "ce_loss_score", {"against": "zero"}, lambda v: v),
+        ("pwmcc", "mcc", {}, lambda v: v - 0.02),
+    )
     for document in draft.evidence.values():
         for measurement in list(document["measurements"]):
-            name = measurement["metric"]["name"]
-            if name in again:
-                other, value = again[name]
-                observations = [{**o, "value": value(o["value"])} for o in measurement["observations"]]
-                copied = {**measurement, "metric": conftest.card(other), "observations": observations}
-                copied.pop("chance", None)
-                document["measurements"].append(copied)
-        document["metrics"] += [conftest.origin(again[m["name"]][0]) for m in document["metrics"] if m["name"] in again]
+            for name, other, setting, value in again:
+                if measurement["metric"]["name"] == name:
+                    observations = [{**o, "value": value(o["value"])} for o in measurement["observations"]]
+                    copied = {**measurement, "metric": conftest.card(other), "observations": observations}
+                    copied.pop("chance", None)
+                    document["measurements"].append({**copied, "setting": setting})
+        names = {m["metric"]["name"] for m in document["measurements"]}
+        known = {m["name"] for m in document["metrics"]}
+        document["metrics"] += [conftest.origin(name) for name in sorted(names - known)]
     return Good(draft.files(), conftest.POLICY.encode())
 
 

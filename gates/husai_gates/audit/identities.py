@@ -18,7 +18,9 @@ from husai_gates.audit.setting import setting_key
 from husai_gates.finding import Finding
 
 ROUNDING = 1e-9  # of one number against another of the same sums
-SHARED = 1e-4  # of what two metrics give for all of a document: their sums have the same rows, not the same order
+SHARED = 1e-6  # of what two metrics give for all of a document: their sums have the same rows, not the same order
+
+_NO_SETTING = setting_key({})
 
 Seed = int
 Values = Mapping[Seed, float]
@@ -142,10 +144,14 @@ _METRICS = frozenset({"dead_fraction", "l0", "l1", "dense_fraction", "explained_
 def _check_shared(
     path: str, seen: list[_Seen], name: str, one: str, other: str, derive: Callable[[float, float], float | None]
 ) -> Iterator[Finding]:
+    plain = {each.condition: each for each in seen if each.setting == _NO_SETTING}
     by_setting: dict[str, list[tuple[_Seen, Seed, float]]] = {}
     for each in seen:
         if not each.own_target:
-            for seed, (mine, theirs) in _together(each, one, other):
+            # A score says what was ablated, and what it is a share of does not.
+            here = each if one in each.values else plain.get(each.condition, each)
+            for seed in sorted(here.values.get(one, {}).keys() & each.values.get(other, {}).keys()):
+                mine, theirs = here.values[one][seed], each.values[other][seed]
                 if (value := derive(mine, theirs)) is not None:
                     by_setting.setdefault(each.setting, []).append((each, seed, value))
     for found in by_setting.values():
@@ -153,4 +159,4 @@ def _check_shared(
         for each, seed, value in found:
             if not math.isclose(value, usual, rel_tol=SHARED, abs_tol=SHARED * 1e-2):
                 rule = f"'{one}' and '{other}' give {value:.6g} for the {name}, others in this document {usual:.6g}"
-                yield _impossible(path, each, one, seed, rule)
+                yield _impossible(path, each, other, seed, rule)

@@ -127,6 +127,21 @@ def smaller_error_without_more_explained(b: Specimen) -> None:
     b.measured("mse")["observations"][0]["value"] *= 0.5
 
 
+@case(62, "EV-IMPOSSIBLE")
+def score_that_no_loss_gives(b: Specimen) -> None:
+    """More of the loss recovered by one seed, and its loss left."""
+    b.measured("ce_loss_increase")
+    observation = b.measured("ce_loss_score")["observations"][0]
+    observation["value"] += 0.2 * (1 - observation["value"])
+
+
+@case(62, "EV-IMPOSSIBLE")
+def increase_that_no_loss_gives(b: Specimen) -> None:
+    """A smaller increase of the loss, and the loss left."""
+    b.measured("ce_loss")
+    b.measured("ce_loss_increase")["observations"][0]["value"] *= 0.5
+
+
 # --- what a producer concluded
 
 
