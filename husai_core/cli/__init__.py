@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -24,6 +25,9 @@ COMMANDS = {
     "convert": "Turn a checkpoint of another library into SAELens's layout.",
     "completion": "Print the shell completion script.",
 }
+
+
+SHORT_LIVED = frozenset({"gate", "audit", "explain"})
 
 
 class _LazyGroup(click.Group):
@@ -60,6 +64,9 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and given[0] in SHORT_LIVED:
+        gc.disable()  # a process that reads, judges and ends leaves nothing worth looking for
     sys.exit(invoke(arguments))
 
 
