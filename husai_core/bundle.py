@@ -1,4 +1,4 @@
-"""The evidence bundle on disk: a directory whose manifest lists every file by digest, and nothing else is in it."""
+"""The evidence bundle on disk: a directory or a zip of it; its manifest lists every file, and nothing else is there."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ def path_problem(path: str) -> tuple[str, str] | None:
 
 
 def read(path: Path) -> Snapshot:
-    """Every regular file below `path`. Links and special files are refused, never followed."""
+    """Every regular file below `path`, or in the zip at it. Links and special files are refused, never followed."""
     try:
         is_folder = path.is_dir()
     except OSError as error:
         raise UsageError(str(path)[:200], f"cannot be looked at: {error.strerror}") from None
     if not is_folder:
-        raise UsageError(str(path), "there is no bundle here", "give the directory that holds manifest.json")
+        return Snapshot(str(path), _read_zip(path))
     files: dict[str, bytes] = {}
     total = 0
     for full, relative in _walk(os.path.realpath(path), "", 0):
@@ -88,6 +88,26 @@ def read(path: Path) -> Snapshot:
             raise InvalidEvidence("EV-TOO-LARGE", str(path), "the bundle has too many files or bytes")
         files[relative] = raw
     return Snapshot(str(path), files)
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    """The files of a bundle that is one zip; anything else that is no folder is no bundle."""
+    from husai_core.archive import is_archive, read_archive
+
+    step = "give the directory that holds manifest.json, or a zip of it"
+    if not path.is_file():
+        raise UsageError(str(path), "there is no bundle here", step)
+    try:
+        with path.open("rb") as handle:
+            if not is_archive(handle.read(4)) and path.suffix != ".zip":
+                raise UsageError(str(path), "is no bundle", step)
+            size = os.fstat(handle.fileno()).st_size
+            if size > MAX_TOTAL_BYTES:
+                raise InvalidEvidence("EV-TOO-LARGE", str(path), f"{size} bytes, the limit is {MAX_TOTAL_BYTES}")
+            handle.seek(0)
+            return read_archive(handle.read())
+    except OSError as error:
+        raise UsageError(str(path), f"cannot be read: {error.strerror}", step) from None
 
 
 def _walk(folder: str, below: str, depth: int) -> Iterator[tuple[str, str]]:

@@ -58,7 +58,10 @@ class Skipped(HusaiError):
 
 def one_line(value: object) -> str:
     """Text fit for a single line of a terminal or a log: no control characters, no line breaks."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

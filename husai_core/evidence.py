@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import fsum
 from typing import Any, Literal
 
@@ -68,12 +69,16 @@ class RecordedMeasurement:
     chance: float | None
     stated: Mapping[str, float]
 
-    def by_unit(self) -> dict[tuple[int, ...], float]:
+    def by_unit(self) -> Mapping[tuple[int, ...], float]:
         """The value of every unit: the one observed, or the mean over its parts."""
+        return self._by_unit
+
+    @cached_property
+    def _by_unit(self) -> dict[tuple[int, ...], float]:
         found: dict[tuple[int, ...], list[float]] = {}
         for observation in self.observations:
             found.setdefault(tuple(sorted(observation.seeds)), []).append(observation.value)
-        return {unit: fsum(values) / len(values) for unit, values in found.items()}
+        return {unit: v[0] if len(v) == 1 else fsum(v) / len(v) for unit, v in found.items()}
 
     def by_part(self) -> dict[tuple[int, ...], dict[str, float]]:
         """The values of every unit by part."""

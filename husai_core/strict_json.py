@@ -32,6 +32,53 @@ def parse(raw: bytes, place: str) -> Any:
     """The value of strict JSON: UTF-8 without BOM, no duplicate keys, finite numbers, integers within 2^53."""
     if len(raw) > MAX_BYTES:
         raise InvalidEvidence("EV-TOO-LARGE", place, f"{len(raw)} bytes, the limit is {MAX_BYTES}")
+    try:
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_object)
+        if _is_plain(value, 1, b"\\u" in raw):
+            return value
+    except (ValueError, RecursionError):
+        pass
+    return _parse_slowly(raw, place)
+
+
+def _is_plain(value: Any, depth: int, escapes: bool) -> bool:
+    """Whether a value can be taken as it is. Where not, all is read again for the exact place and rule."""
+    if isinstance(value, dict):
+        if escapes and not all(map(_is_text, value)):
+            return False
+        items: Any = value.values()
+    elif isinstance(value, list):
+        items = value
+    else:
+        items, depth = (value,), depth - 1
+    if depth > MAX_DEPTH:
+        return False
+    for item in items:
+        kind = type(item)
+        if kind is float:
+            if item - item != 0.0:
+                return False
+        elif kind is int:
+            if not -MAX_INTEGER <= item <= MAX_INTEGER:
+                return False
+        elif kind is str:
+            if escapes and not _is_text(item):
+                return False
+        elif kind is dict or kind is list:
+            if not _is_plain(item, depth + 1, escapes):
+                return False
+        elif item is not None and kind is not bool:
+            return False
+    return True
+
+
+def _is_text(text: str) -> bool:
+    """Only an escape can write a lone surrogate: as bytes it is no UTF-8."""
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def _parse_slowly(raw: bytes, place: str) -> Any:
+    """The same, one scalar after the other, so that what is refused has its place; never reached by a sound file."""
     _refuse_deep_nesting(raw, place)
     try:
         text = raw.decode("utf-8")
@@ -104,7 +151,7 @@ def _path(at: _At) -> str:
 
 def _refuse_scalar(value: Any, place: str, at: _At) -> None:
     if isinstance(value, str):
-        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+        if not _is_text(value):
             raise InvalidEvidence("EV-JSON", f"{place} {_path(at)}", "a lone surrogate is not text")
     elif isinstance(value, _DuplicateKey):
         raise InvalidEvidence("EV-DUP-KEY", f"{place} {_path(at)}", f"the key '{value.key}' stands twice")

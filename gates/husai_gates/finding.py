@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,6 +16,9 @@ _SEVERITY = {
     "EV-SKIPPED": ExitCode.NOT_RELEASED,
     "EV-SELECTION-ABSENT": ExitCode.NOT_RELEASED,
     "EV-SELECTION-NONE": ExitCode.NOT_RELEASED,
+    "EV-CI-METHOD": ExitCode.NOT_RELEASED,
+    "PROV-DIRTY": ExitCode.NOT_RELEASED,
+    "PROV-UNKNOWN": ExitCode.NOT_RELEASED,
     "EV-FAILED": ExitCode.ERROR,
     **dict.fromkeys(
         ("WAIVER-EXPIRED", "WAIVER-NOT-YET", "WAIVER-SUBJECT", "WAIVER-FLOOR", "WAIVER-INTEGRITY"),
@@ -78,6 +81,15 @@ class Finding:
         """The finding for a document that was refused; the error's place may go on after the file name."""
         path = error.place.removeprefix(file).strip()
         return cls(error.code, file, path or "$", error.rule, error.next_step)
+
+
+def guarded(check: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """What a check finds. One that breaks is a finding of its own: what was not checked is not sound."""
+    try:
+        return list(check())
+    except Exception as error:
+        rule = f"a check of the bundle broke: {type(error).__name__}: {error}"
+        return [Finding("GATE-ERROR", ".", "$", rule, "report this as a bug of husai, with the bundle")]
 
 
 def believable(findings: Iterable[Finding]) -> bool:

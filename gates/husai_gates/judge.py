@@ -12,9 +12,10 @@ from husai_core.errors import ExitCode
 from husai_gates import last_release
 from husai_gates.audit import AuditReport
 from husai_gates.cannot_judge import CannotJudge
+from husai_gates.code_state import check_code
 from husai_gates.condition import Condition
 from husai_gates.decision import WORST_FIRST, Cell, Decision, PolicyName, Row
-from husai_gates.finding import Finding
+from husai_gates.finding import Finding, guarded
 from husai_gates.last_release import LastRelease, older, started
 from husai_gates.multiplicity import corrected
 from husai_gates.policy import CHANCE, LAST_RELEASE, Policy, Rule, Who
@@ -45,15 +46,16 @@ def judge(
     waivers: Waivers | None = None,
 ) -> Decision:
     """The decision on an audited bundle. The same bundles and policy always give the same bytes."""
-    findings = {*report.findings, *check_preregistration(policy, snapshot.files)}
-    case = Case(report, started(snapshot), last)
-    rows = corrected(policy, tuple(_row(rule, case) for rule in policy.rules))
+    findings = {*report.findings, *guarded(lambda: check_preregistration(policy, snapshot.files))}
+    rows = _rows(Case(report, started(snapshot), last), policy)
     given = None
     if waivers:
         rows, about_waivers, record = waived(rows, policy, waivers, report.conditions)
         findings |= set(about_waivers)
         given = {"digest": waivers.digest, "at": f"{waivers.at:{FORM}}", "given": list(record)}
     findings |= set(_policy_mistakes(rows))
+    if report.intact:
+        findings |= set(guarded(lambda: check_code(policy, snapshot)))
     if not rows:
         findings.add(Finding("GATE-VACUOUS", "policy", "$.rule", "the policy has no rules", "add rules to it"))
     elif not report.evidence:
@@ -67,6 +69,16 @@ def judge(
         baseline=last.report.content_digest if last else None,
         waivers=given,
     )
+
+
+def _rows(case: Case, policy: Policy) -> tuple[Row, ...]:
+    """The rows, worked out once: the audit has judged the bundle already where it compared its decision."""
+    for judged, last, rows in case.report.judged:
+        if judged == policy and last is case.last:
+            return rows
+    rows = corrected(policy, tuple(_row(rule, case) for rule in policy.rules))
+    case.report.judged.append((policy, case.last, rows))
+    return rows
 
 
 def _policy_mistakes(rows: tuple[Row, ...]) -> Iterator[Finding]:

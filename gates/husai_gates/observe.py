@@ -34,6 +34,10 @@ class Sample(Protocol):
         """Whether no unit differs from another by more than rounding."""
 
     @property
+    def raw_flat(self) -> bool:
+        """Whether the seeds of the target do not differ, however those of the comparator do."""
+
+    @property
     def seeds(self) -> int:
         """How many seeds, on the side that has fewer."""
 
@@ -61,6 +65,12 @@ class Observed:
     def flat(self) -> bool:
         """Whether no unit differs from another by more than rounding, measured against the raw values."""
         return is_flat(self.values.values(), (o.value for o in self.located.measurement.observations))
+
+    @property
+    def raw_flat(self) -> bool:
+        """Whether the seeds themselves do not differ, where they are runs of their own: the spread is another's."""
+        raw = self.located.measurement.by_unit().values()
+        return not self.located.condition.one_unit and len(raw) > 1 and is_flat(raw, ())
 
     @property
     def nothing(self) -> bool:
@@ -117,6 +127,10 @@ class Apart:
     def flat(self) -> bool:
         """Whether either side is; a control that is the same for every seed has no spread to show."""
         return any(side.flat for side in (self.one, self.other) if not side.located.condition.one_unit)
+
+    @property
+    def raw_flat(self) -> bool:
+        return self.one.raw_flat
 
     @property
     def seeds(self) -> int:

@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from husai_core import bundle, strict_json
-from husai_core.bundle import Snapshot
+from husai_core.bundle import PROVENANCE, Snapshot
 from husai_core.errors import InvalidEvidence, UsageError
 from husai_gates import policies, policy
 from husai_gates import waivers as waiver_files
 from husai_gates.attest.files import FOLDER, separate
 from husai_gates.audit import AuditReport, audit, unreadable
 from husai_gates.audit.layout import kind_of
+from husai_gates.audit.times import check_clock
 from husai_gates.decision import Decision
+from husai_gates.finding import guarded
 from husai_gates.judge import judge
 from husai_gates.last_release import LastRelease
+from husai_gates.policy import Policy
 from husai_gates.views import check_views, unchecked
 from husai_gates.waivers import Waivers
 
@@ -62,6 +65,12 @@ def gate(
     found = audited(folder, trust, raw, last=last)
     decision = judge(found.report, chosen, found.snapshot, last, given)
     return dataclasses.replace(decision, attested_by=found.report.attested_by)
+
+
+def decide(snapshot: Snapshot, chosen: Policy) -> Decision:
+    """The decision on a bundle that was read."""
+    found = inspected(snapshot)
+    return judge(found.report, chosen, found.snapshot)
 
 
 def last_release(folder: Path | None) -> LastRelease | None:
@@ -107,12 +116,14 @@ def inspected(
     A signed decision is judged again by the policy in the bundle, the one given, or a shipped one.
     """
     snapshot, attestations = separate(whole)
-    report = audit(snapshot)
-    report = report.with_findings(check_views(snapshot, report))
     not_compared = unchecked(snapshot)
     if trust is None and attestations:
         not_compared = tuple(sorted((*not_compared, f"signatures in {FOLDER}")))
-    report = dataclasses.replace(report, unchecked=not_compared)
+    report = dataclasses.replace(audit(snapshot), unchecked=not_compared)
+    if report.intact and PROVENANCE in snapshot.files:
+        now = datetime.now(UTC).replace(tzinfo=None)
+        report = report.with_findings(guarded(lambda: check_clock(snapshot.json(PROVENANCE), now)))
+    report = report.with_findings(check_views(snapshot, report))
     if report.intact and (attestations or trust):
         return _attested(Audited(snapshot, report), attestations, trust, policy_raw, latest, last)
     return Audited(snapshot, report)

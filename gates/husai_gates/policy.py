@@ -150,6 +150,7 @@ class Policy:
     confidence: float
     min_units: int
     preregistered: bool
+    code: Literal["clean", "any"]
     rules: tuple[Rule, ...]
     families: tuple[Family, ...] = ()
     waiver_days: int = WAIVER_DAYS
@@ -181,6 +182,7 @@ def load(raw: bytes, place: str) -> Policy:
         confidence=float(data["confidence"]),
         min_units=data["min_units"],
         preregistered=data.get("preregistered", False),
+        code=data.get("code", "clean"),
         rules=rules,
         families=families,
         waiver_days=data.get("waiver_days", WAIVER_DAYS),

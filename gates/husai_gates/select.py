@@ -47,7 +47,8 @@ def comparators(who: Who, target: Condition, conditions: Mapping[str, Condition]
 
 
 def _controls(base: str, name: str, conditions: Mapping[str, Condition]) -> list[Condition]:
-    return [c for c in conditions.values() if c.control and (c.control.of, c.control.name) == (base, name)]
+    found = conditions.get(f"{base}.{name}")  # the audit holds every control to this name
+    return [found] if found and found.control and (found.control.of, found.control.name) == (base, name) else []
 
 
 def documents(benchmark: str, condition: Condition, report: AuditReport) -> dict[str, Evidence]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -24,11 +25,15 @@ COMMANDS = {
     "explain": "Say in plain words why a rule has its status.",
     "claims": "Hold the numbers of a text to evidence, or fill them in.",
     "show": "Say what is in a bundle.",
+    "pack": "Write a bundle as one zip, which gate and audit read as it is.",
     "plugins": "List every plugin with its origin, version and status, or check one.",
     "schema": "Show a schema, or check a file against one.",
     "convert": "Turn a checkpoint of another library into SAELens's layout.",
     "completion": "Print the shell completion script.",
 }
+
+
+SHORT_LIVED = frozenset({"gate", "audit", "explain"})
 
 
 class _LazyGroup(click.Group):
@@ -65,6 +70,9 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and given[0] in SHORT_LIVED:
+        gc.disable()  # a process that reads, judges and ends leaves nothing worth looking for
     sys.exit(invoke(arguments))
 
 

@@ -31,11 +31,11 @@ class ReportFile(click.ParamType):  # type: ignore[type-arg]
         return form, Path(path)
 
 
-def write_new(path: Path, text: str) -> None:
-    """Write a text file that does not exist yet."""
+def write_new(path: Path, content: str | bytes) -> None:
+    """Write a file that does not exist yet."""
     try:
-        with path.open("x", encoding="utf-8") as handle:
-            handle.write(text)
+        with path.open("xb") as handle:
+            handle.write(content.encode() if isinstance(content, str) else content)
     except FileExistsError:
         raise UsageError(str(path), "already exists", "choose another file, or remove it yourself") from None
     except OSError as error:

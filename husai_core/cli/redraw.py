@@ -19,20 +19,26 @@ def command(bundle: Path, out: Path) -> int:
     """
     from husai_core import bundle as bundles
     from husai_core.cli.derived import derived
-    from husai_core.errors import UsageError
-    from husai_gates.audit import audit
+    from husai_core.errors import ExitCode, UsageError
+    from husai_gates.attest.files import separate
+    from husai_gates.audit import audit, audit_unsealed
     from husai_gates.audit.layout import kind_of
 
-    snapshot = bundles.read(bundle)
-    report = audit(snapshot)
-    if not report.intact:
-        first = report.findings[0]
+    made = ("decision", "report", "picture", "junit", "sarif")
+    snapshot, attestations = separate(bundles.read(bundle))
+    kept = {path: raw for path, raw in snapshot.files.items() if path != bundles.MANIFEST and kind_of(path) not in made}
+    # Views of an earlier version may not even be readable; the seal is that of the whole bundle, all else without them.
+    wrong = [finding for finding in audit(snapshot).findings if kind_of(finding.file) not in made]
+    wrong += audit_unsealed(kept).findings
+    if invalid := [finding for finding in wrong if finding.severity == ExitCode.INVALID]:
+        first = invalid[0]
         rule = f"cannot be believed, so nothing is made of it: {first.code} {first.file}"
         raise UsageError(str(bundle), rule, f"see 'husai audit {bundle}'")
-    made = ("decision", "report", "picture")
-    kept = {path: raw for path, raw in snapshot.files.items() if path != bundles.MANIFEST and kind_of(path) not in made}
     again = derived(kept)
     bundles.write({**kept, **again}, out)
     changed = sum(snapshot.files.get(path) != raw for path, raw in again.items())
     click.echo(f"{out}: {len(kept)} files as they were, {len(again)} made again, of which {changed} differ")
+    gone = sorted(snapshot.files.keys() - kept.keys() - again.keys() - {bundles.MANIFEST}) + sorted(attestations)
+    if gone:
+        click.echo(f"left out, because they are about the old ones: {', '.join(gone)}", err=True)
     return 0

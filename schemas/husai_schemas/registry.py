@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from husai_schemas.compiled import Check, Compiler
+
 NAMES = (
     "study",
     "evidence",
@@ -71,8 +73,15 @@ def _validator(name: str) -> Any:
     )
 
 
+@functools.cache
+def _is_valid(name: str) -> Check:
+    return Compiler(schema := load(name)).compile(schema)
+
+
 def problems(name: str, document: Any) -> list[Problem]:
     """Where `document` breaks the schema, at most `MOST_PROBLEMS`, in document order; empty when it is valid."""
+    if _is_valid(name)(document):
+        return []
     found = sorted(itertools.islice(_validator(name).iter_errors(document), MOST_PROBLEMS), key=_order)
     return [Problem(_path(error.absolute_path), _rule(error)) for error in found]
 

@@ -1,5 +1,6 @@
 import contextlib
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -94,3 +95,38 @@ def test_the_strict_reader_agrees_with_json_where_it_accepts(value: object) -> N
 def test_what_has_no_exact_form_is_never_written(value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         strict_json.encode(value)
+
+
+WORDS = (
+    ["{", "}", "[", "]", "[[", "]]", ",", ":", " ", "true", "null", "NaN", "1", "1.5", "1e999", "1" * 5000],
+    ["9007199254740992", "9007199254740993", "-9007199254740993"],
+    ['"a"', '"b"', '"\u00e9"', '"\\ud800"', '"\\ud83d\\ude00"'],
+)
+JSON_WORDS = st.lists(st.sampled_from([word for words in WORDS for word in words]), max_size=14).map("".join)
+
+
+@given(text=JSON_WORDS | st.text(max_size=20))
+def test_the_fast_reading_and_the_exact_one_agree(text: str) -> None:
+    def outcome(read: Callable[[bytes, str], object]) -> tuple[str, str]:
+        try:
+            return "value", repr(read(raw, "x"))
+        except InvalidEvidence as error:
+            return error.code, error.place
+
+    raw = text.encode("utf-8", "surrogatepass")
+    assert outcome(strict_json.parse) == outcome(strict_json._parse_slowly)
+
+
+@pytest.mark.parametrize(("depth", "sound"), [(strict_json.MAX_DEPTH, True), (strict_json.MAX_DEPTH + 1, False)])
+@pytest.mark.parametrize(("opening", "inner", "closing"), [("[", "", "]"), ("[", "1", "]"), ('{"a":', "{}", "}")])
+def test_the_limit_of_depth_is_the_same_for_both(
+    depth: int, sound: bool, opening: str, inner: str, closing: str
+) -> None:
+    levels = depth - (inner == "{}")
+    raw = (opening * levels + inner + closing * levels).encode()
+    if sound:
+        assert strict_json.parse(raw, "x") == strict_json._parse_slowly(raw, "x")
+    else:
+        with pytest.raises(InvalidEvidence) as stop:
+            strict_json.parse(raw, "x")
+        assert stop.value.code == "EV-DEPTH"

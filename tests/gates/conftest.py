@@ -174,10 +174,16 @@ def measurement(metric: str, sae: str, control: str | None) -> dict[str, Any]:
         "condition": f"{SITE}.{sae}.{control}" if control else f"{SITE}.{sae}",
         "setting": {},
         "observations": [
-            {"seeds": list(unit), "value": round(level + scale * sum(JITTER[s] for s in unit), 9)} for unit in units
+            {"seeds": list(unit), "value": _possible(metric, level + scale * sum(JITTER[s] for s in unit))}
+            for unit in units
         ],
         **({"chance": CHANCE} if pairs else {}),
     }
+
+
+def _possible(metric: str, value: float) -> float:
+    """Latents are dead or not: a share of them is a whole number of the 256."""
+    return round(value * 256) / 256 if metric == "dead_fraction" else round(value, 9)
 
 
 def _evidence(benchmark: str, metrics: list[str], subjects: list[str]) -> dict[str, Any]:

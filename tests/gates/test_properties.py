@@ -11,8 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import husai_gates.rules
+import husai_schemas
+from husai_core import strict_json
 from husai_core.bundle import MANIFEST, Snapshot
-from husai_gates.audit import audit
+from husai_core.errors import InvalidEvidence
+from husai_gates.audit import audit, inspection
+from husai_gates.audit.seal import check_seal
 from husai_gates.views import check_views
 
 quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -77,7 +81,7 @@ def test_any_flipped_byte_is_noticed(good: Any, decide: Any, data: Any) -> None:
 def test_every_byte_of_the_manifest_counts(good: Any, decide: Any) -> None:
     draw = random.Random(0)
     manifest = good[MANIFEST]
-    for at in draw.sample(range(len(manifest)), 40):
+    for at in draw.sample(range(len(manifest)), 8):
         for swap in (b" ", b"\n", b"0"):
             if manifest[at : at + 1] != swap:
                 raw = manifest[:at] + swap + manifest[at + 1 :]
@@ -188,14 +192,103 @@ def test_an_exception_in_a_rule_is_an_error_row(
     assert {row.rule: row.code for row in decision.rows if row.status != "pass"} == {"instrument": "GATE-ERROR"}
 
 
-def test_an_exception_in_a_check_is_a_finding(good: Any, decide: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+CHECKS = [
+    *(f"husai_gates.audit.inspection.{name}" for name in vars(inspection) if name.startswith(("check_", "read_"))),
+    "husai_gates.audit.inspection.Evidence.from_json",
+    "husai_gates.audit.inspection.Subject.from_json",
+    "husai_gates.audit.inspection.Plan.from_study",
+    "husai_gates.judge.check_preregistration",
+    "husai_gates.judge.check_code",
+]
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_an_exception_in_any_check_is_a_finding_and_exit_4(
+    make_draft: Any, decide: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     def broken(*_: Any) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("husai_gates.audit.inspection.check_binaries", broken)
+    files = make_draft().files()
+    monkeypatch.setattr(name, broken)
+    decision = decide(files)
+    assert decision.exit_code == 4
+    assert [f.rule for f in decision.findings if f.code == "GATE-ERROR"] == [
+        "a check of the bundle broke: RuntimeError: boom"
+    ]
+    if name.startswith("husai_gates.audit"):
+        assert {row.status for row in decision.rows} <= {"error"}
+
+
+def test_an_exception_in_the_views_is_a_finding_and_exit_4(
+    good: Any, decide: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("husai_gates.views.report_view.render", broken)
     decision = decide(good)
     assert decision.exit_code == 4
     assert {row.status for row in decision.rows} == {"error"}
+
+
+@quick
+@given(data=st.data())
+def test_deleting_anything_in_a_document_and_sealing_again_never_releases(
+    make_draft: Any, decide: Any, seal: Any, data: Any
+) -> None:
+    """A key, a row, a seed, a list: whatever is left out, wherever, a bundle with a bad seed stays unreleased."""
+    draft = make_draft()
+    spoil_one_seed(draft)
+    documents = [draft.site, draft.provenance, *draft.subjects.values(), *draft.evidence.values()]
+    for _ in range(data.draw(st.integers(1, 3))):
+        here = data.draw(st.sampled_from(documents))
+        while True:
+            keys = sorted(here) if isinstance(here, dict) else list(range(len(here)))
+            key = data.draw(st.sampled_from(keys))
+            if isinstance(here[key], dict | list) and here[key] and data.draw(st.booleans()):
+                here = here[key]
+                continue
+            del here[key]
+            break
+    try:
+        files = draft.files()
+    except KeyError:  # what the honest sealing of the draft needs is gone
+        return
+    assert decide(files).exit_code != 0
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_deleting_a_rule_never_releases(draft: Any, decide: Any, number: int) -> None:
+    """Not in the policy that is judged by, and not in the one that the bundle holds."""
+    spoil_one_seed(draft)
+    whole = draft.policy
+    head, *rules = whole.split("[[rule]]")
+    fewer = "[[rule]]".join([head, *rules[:number], *rules[number + 1 :]])
+    assert decide(draft.files(), fewer).exit_code == 64
+    draft.policy = fewer
+    assert decide(draft.files(), whole).exit_code == 64
+
+
+def test_every_byte_of_a_small_bundle_counts(draft: Any, seal: Any) -> None:
+    """All of them, one after the other, where a flip is noticed at the latest: by the seal."""
+    kept = [f"addition.topk.s{seed}" for seed in (1, 2)]
+    draft.drop([name for name in draft.subjects if name not in kept])
+    draft.evidence = {}
+    files = draft.files()
+    parsed = strict_json.parse(files[MANIFEST], MANIFEST)
+    for path, raw in files.items():
+        for at in range(len(raw)):
+            flipped = {**files, path: raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]}
+            manifest = parsed
+            if path == MANIFEST:
+                try:
+                    manifest = strict_json.parse(flipped[MANIFEST], MANIFEST)
+                except InvalidEvidence:
+                    continue
+                if husai_schemas.problems("manifest", manifest):
+                    continue
+            assert list(check_seal(flipped, manifest)), (path, at)
 
 
 def test_an_unsealed_bundle_is_judged_as_the_sealed_one(draft: Any, decide: Any, test_policy: str) -> None:

@@ -69,7 +69,7 @@ def test_it_holds_at_its_number_and_not_above(draft: Any, decide: Any) -> None:
 def test_fewer_is_better_where_the_card_says_so(draft: Any, decide: Any) -> None:
     """Dead latents are fewer in the control here, so the instrument tells them apart the wrong way round."""
     assert judged(draft, decide, DEAD + "at_least = 1").cells[0].interval.high < 0
-    put(draft, "dead_fraction", BAD, [0.9, 0.91, 0.93, 0.92, 0.94])
+    put(draft, "dead_fraction", BAD, [v / 256 for v in (230, 232, 238, 235, 240)])
     row = judged(draft, decide, DEAD + "at_least = 3")
     assert row.status == "pass"
 
@@ -96,9 +96,9 @@ def test_without_noise_nothing_is_shown(draft: Any, decide: Any, condition: str)
 
 def test_counts_may_stand_still_on_one_side_but_not_on_both(draft: Any, decide: Any) -> None:
     put(draft, "dead_fraction", GOOD, [0.0] * 5)
-    put(draft, "dead_fraction", BAD, [0.9, 0.91, 0.93, 0.92, 0.94])
+    put(draft, "dead_fraction", BAD, [v / 256 for v in (230, 232, 238, 235, 240)])
     assert judged(draft, decide, DEAD + "at_least = 3").status == "pass"
-    put(draft, "dead_fraction", BAD, [1.0] * 5)
+    put(draft, "dead_fraction", BAD, [0.9375] * 5)
     row = judged(draft, decide, DEAD + "at_least = 1")
     assert (row.status, row.code) == ("inconclusive", "EV-ZERO-WIDTH")
 

@@ -69,7 +69,7 @@ def test_a_ceiling_is_met_by_the_bound_itself_and_by_the_worst_unit_itself(row: 
     assert row(CEILING + f"at_most = {high * DOWN!r}").status == "fail"
     assert row(CEILING + f"worst_at_most = {worst!r}").status == "pass"
     assert row(CEILING + f"worst_at_most = {worst * DOWN!r}").status == "fail"
-    assert worst == 0.254
+    assert worst == 65 / 256
 
 
 def test_superiority_must_exceed_its_margin(row: Any) -> None:

@@ -1,12 +1,10 @@
-"""Files that are not text: weights are safetensors, pictures are pictures, and nothing is a pickle."""
+"""Files that are not text: pictures are pictures, and nothing is a pickle."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 
-from husai_core import strict_json
-from husai_core.errors import InvalidEvidence
 from husai_gates.audit.layout import kind_of
 from husai_gates.finding import Finding
 
@@ -21,8 +19,6 @@ def check_binaries(files: Mapping[str, bytes]) -> Iterator[Finding]:
         if _is_pickle(raw) or raw.startswith(_NOT_DATA):
             rule = "is a pickle or an archive of pickles, which run code when read"
             yield Finding("EV-PICKLE", path, "$", rule, "use safetensors")
-        elif kind_of(path) == "weights" and (problem := _safetensors_problem(raw, path)):
-            yield Finding("EV-WEIGHTS", path, "$", problem, "write the weights with safetensors")
         elif kind_of(path) == "picture" and (problem := _picture_problem(raw, path)):
             yield Finding("EV-PICTURE", path, "$", problem, "draw the plot again")
 
@@ -31,17 +27,6 @@ def _is_pickle(raw: bytes) -> bool:
     # A safetensors file may begin with the same two bytes: they are the length of its
     # header, whose brace is the ninth byte.
     return raw[:1] == b"\x80" and raw[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05") and raw[8:9] != b"{"
-
-
-def _safetensors_problem(raw: bytes, path: str) -> str | None:
-    header = int.from_bytes(raw[:8], "little")
-    if len(raw) < 9 or header > len(raw) - 8:
-        return "is no safetensors file: its header does not fit"
-    try:
-        tensors = strict_json.parse(raw[8 : 8 + header], path)
-    except InvalidEvidence as error:
-        return f"is no safetensors file: its header is {error.rule}"
-    return None if isinstance(tensors, dict) else "is no safetensors file: its header is no table of tensors"
 
 
 def _picture_problem(raw: bytes, path: str) -> str | None:

@@ -212,7 +212,7 @@ class _Looked:
         raw = [*mine.values(), *theirs.values()]
         return self._interval(card, {unit: sign * (theirs[unit] - value) for unit, value in mine.items()}, raw, False)
 
-    def _values(self, condition: str, quantity: Quantity) -> tuple[MetricCard, dict[Unit, float]]:
+    def _values(self, condition: str, quantity: Quantity) -> tuple[MetricCard, Values]:
         if quantity.benchmark in self._failed:
             raise _Unscored("EV-FAILED")
         key = (condition, quantity.benchmark, quantity.metric, setting_key(quantity.setting))

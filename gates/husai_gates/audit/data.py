@@ -11,10 +11,14 @@ from husai_gates.finding import Finding
 Source = Mapping[str, Any]
 
 
-def check_site_data(sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
-    """Sites that describe two sets of rows under one name."""
+def check_site_data(sites: Mapping[str, Mapping[str, Any]], subjects: Mapping[str, Subject]) -> Iterator[Finding]:
+    """Sites that describe two sets of rows under one name, or do not say on which rows they were trained on."""
+    trained_at = {s.site for s in subjects.values() if not s.pretrained and not s.control and s.budget["steps"]}
     for name, site in sorted(sites.items()):
         yield from _check_names(f"sites/{name}.json", site["data"])
+        if name in trained_at and not any(_is_train(source["name"], name) for source in site["data"]):
+            rule = f"dictionaries were trained at '{name}', and no rows are said to be those that they were trained on"
+            yield Finding("EV-DATA", f"sites/{name}.json", "$.data", rule, f"name the rows '{name}.train'")
 
 
 def check_data(
@@ -31,23 +35,26 @@ def check_data(
     controls = [subjects[s["name"]].control for s in document["subjects"] if s["name"] in subjects]
     described = [*described, *(own.to_json() for control in controls if control for own in control.activations)]
     for index, source in enumerate(document["data"]):
-        if rule := _problem(source, name, described):
-            yield Finding("EV-DATA", path, f"$.data[{index}]", rule, "measure on the test rows of the site")
+        if problem := _problem(source, name, described):
+            yield Finding(problem[0], path, f"$.data[{index}]", problem[1], "measure on the test rows of the site")
 
 
-def _problem(source: Source, site: str, described: Sequence[Source]) -> str | None:
-    """What is wrong with one source of evidence."""
+def _problem(source: Source, site: str, described: Sequence[Source]) -> tuple[str, str] | None:
+    """What is wrong with one source of evidence, as code and rule."""
     name = source["name"]
     known = {other["name"]: (other["digest"], other["rows"]) for other in described}
     trained_on = {other["digest"] for other in described if _is_train(other["name"], site)}
     if source["rows"] < 1:
-        return f"'{name}' has no rows"
+        return "EV-DATA", f"'{name}' has no rows"
     if _is_train(name, site) or source["digest"] in trained_on:
-        return f"'{name}' is what the dictionaries were trained on"
+        return "EV-DATA", f"'{name}' is what the dictionaries were trained on"
     if name not in known:
-        return f"the site describes no rows under the name '{name}'"
-    if known[name] != (source["digest"], source["rows"]):
-        return f"the site describes other rows under the name '{name}'"
+        return "EV-DATA", f"the site describes no rows under the name '{name}'"
+    digest, rows = known[name]
+    if digest != source["digest"]:
+        return "EV-DATA", f"the site describes other rows under the name '{name}'"
+    if rows != source["rows"]:
+        return "EV-ROW-COUNT", f"{source['rows']} rows; the site has {rows} under the name '{name}'"
     return None
 
 

@@ -16,6 +16,7 @@ from husai_gates.finding import Finding
 # Anchored here, in code: in a schema, Python's `$` also stands before a final line break.
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,119}")
 _TEXT_SET = re.compile(r"\$\.texts\[\d+\]")  # named `source:part`, which may be a path; its schema holds it
+_NAMES = ("name", "condition", "of")
 _MOST_PROBLEMS = 5
 
 
@@ -64,18 +65,18 @@ def _check_schema(kind: str, path: str, document: Any) -> Iterator[Finding]:
             code = "EV-OUTCOME"
         yield Finding(code, path, problem.path, problem.rule, f"see 'husai schema show {kind}'")
     if not problems:
-        yield from _check_identifiers(path, document, "$")
+        yield from _check_identifiers(path, document, ())
 
 
-def _check_identifiers(path: str, value: Any, place: str) -> Iterator[Finding]:
+def _check_identifiers(path: str, value: Any, at: tuple[str | int, ...]) -> Iterator[Finding]:
     """What is called `name`, `condition` or `of`, wherever it stands, is plain lower-case ASCII."""
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _check_identifiers(path, item, f"{place}[{index}]")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            is_identifier = key in ("name", "condition", "of") and isinstance(item, str)
-            free = place.endswith(("settings", "setting", "policy")) or _TEXT_SET.fullmatch(place)
-            if is_identifier and not _IDENTIFIER.fullmatch(item) and not free:
+    pairs = enumerate(value) if isinstance(value, list) else value.items()
+    for key, item in pairs:
+        if key == "observations":  # so many, and their schema lets nothing be called anything
+            continue
+        if isinstance(item, (list, dict)):
+            yield from _check_identifiers(path, item, (*at, key))
+        elif key in _NAMES and isinstance(item, str) and not _IDENTIFIER.fullmatch(item):
+            place = "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in at)
+            if not (place.endswith(("settings", "setting", "policy")) or _TEXT_SET.fullmatch(place)):
                 yield Finding("EV-IDENT", path, f"{place}.{key}", f"{item!r} is not a plain identifier")
-            yield from _check_identifiers(path, item, f"{place}.{key}")

@@ -14,12 +14,16 @@ from husai_core.evidence import Evidence
 from husai_core.subject import Subject
 from husai_gates.audit.agreement import check_cards, check_chance, check_repeated_measurements
 from husai_gates.audit.binaries import check_binaries
+from husai_gates.audit.checkpoints import check_checkpoints
 from husai_gates.audit.choice import Choice, choose
 from husai_gates.audit.controls import check_activations, check_controls
+from husai_gates.audit.copies import check_copies
 from husai_gates.audit.data import check_data, check_site_data
 from husai_gates.audit.documents import read_documents
+from husai_gates.audit.identities import check_identities
 from husai_gates.audit.layout import check_layout, kind_of, stem
 from husai_gates.audit.measurements import check_listed_subjects, check_makers, check_measurements
+from husai_gates.audit.names import check_names
 from husai_gates.audit.plan import STUDY, Plan
 from husai_gates.audit.planned import check_plan
 from husai_gates.audit.report import AuditReport
@@ -31,7 +35,7 @@ from husai_gates.audit.times import check_times
 from husai_gates.audit.transcripts import check_transcripts
 from husai_gates.audit.weights import check_shared_values, check_shared_weights
 from husai_gates.condition import conditions_of
-from husai_gates.finding import Finding, believable
+from husai_gates.finding import Finding, believable, guarded
 
 Check = Callable[[], Iterable[Finding]]
 
@@ -93,11 +97,15 @@ def _inspect(files: Mapping[str, bytes], sealed: bool) -> AuditReport:
         findings += problems
         parts = _Parts.of(files, documents)
     except Exception as error:
-        findings.append(_broken(error))
+        findings += guarded(partial(_again, error))
         parts = _Parts.of(files, {})
     for check in _checks(parts, sealed):
-        findings += _guarded(check)
+        findings += guarded(check)
     return _report(parts, findings)
+
+
+def _again(error: Exception) -> Iterable[Finding]:
+    raise error
 
 
 def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
@@ -106,19 +114,23 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
     if sealed:
         yield partial(check_seal, parts.files, parts.documents.get(MANIFEST))
     yield partial(check_binaries, parts.files)
+    yield partial(check_checkpoints, parts.files, parts.documents, parts.subjects)
+    yield partial(check_names, parts.evidence)
     yield partial(check_sites, parts.sites)
-    yield partial(check_site_data, parts.sites)
+    yield partial(check_site_data, parts.sites, parts.subjects)
     yield partial(check_subjects, parts.files, parts.subjects)
     yield partial(check_conditions, conditions)
     yield partial(check_controls, conditions)
     yield partial(check_activations, conditions, parts.sites)
     yield partial(check_shared_weights, conditions)
     yield partial(check_shared_values, parts.evidence, conditions)
+    yield partial(check_copies, parts.evidence, conditions)
     for path, evidence in parts.evidence.items():
         yield partial(check_listed_subjects, path, parts.documents[path], parts.files, parts.subjects)
         yield partial(check_data, path, parts.documents[path], parts.sites, parts.subjects)
         yield partial(check_makers, path, parts.documents[path])
         yield partial(check_measurements, path, evidence, parts.subjects)
+        yield partial(check_identities, path, evidence, parts.subjects)
         yield partial(check_stated, path, evidence)
     yield partial(check_transcripts, parts.files, parts.documents)
     yield partial(check_repeated_measurements, parts.evidence)
@@ -129,19 +141,6 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
     yield partial(check_selections, parts.choices, parts.files, parts.documents)
     if PROVENANCE in parts.documents or PROVENANCE not in parts.files:
         yield partial(check_times, parts.documents.get(PROVENANCE))
-
-
-def _guarded(check: Check) -> list[Finding]:
-    try:
-        return list(check())
-    except Exception as error:
-        return [_broken(error)]
-
-
-def _broken(error: Exception) -> Finding:
-    """A check that broke is a finding of its own: what was not checked is not sound."""
-    rule = f"a check of the bundle broke: {type(error).__name__}: {error}"
-    return Finding("GATE-ERROR", ".", "$", rule, "report this as a bug of husai, with the bundle")
 
 
 def _report(parts: _Parts, findings: list[Finding]) -> AuditReport:

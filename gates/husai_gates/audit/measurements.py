@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import husai_schemas
@@ -25,6 +25,10 @@ def check_listed_subjects(
     raw = files.get(f"sites/{site['name']}.json")
     if raw is None or strict_json.digest(raw) != site["digest"]:
         yield Finding("EV-SUBJECT", path, "$.site", f"the bundle has no site '{site['name']}' with this digest")
+    if _is_of_another_run(document["subjects"], files):
+        rule = "it is of subjects with these names and other digests: of another run, such as an earlier release"
+        yield Finding("EV-STALE", path, "$.subjects", rule, "run the benchmark on the subjects of this bundle")
+        return
     seen: set[str] = set()
     for index, listed in enumerate(document["subjects"]):
         name, place = listed["name"], f"$.subjects[{index}]"
@@ -36,6 +40,15 @@ def check_listed_subjects(
             yield Finding("EV-SUBJECT", path, place, f"the bundle has no subject '{name}' with this digest")
         elif name in subjects and subjects[name].site != site["name"]:
             yield Finding("EV-SUBJECT", path, place, f"the subject '{name}' is at the site '{subjects[name].site}'")
+
+
+def _is_of_another_run(listed: Sequence[Mapping[str, Any]], files: Mapping[str, bytes]) -> bool:
+    """Whether all of these subjects are in the bundle by name, and none by digest."""
+    held = [files.get(path_of(subject["name"])) for subject in listed]
+    return len(held) > 1 and all(
+        raw is not None and strict_json.digest(raw) != subject["digest"]
+        for raw, subject in zip(held, listed, strict=True)
+    )
 
 
 def check_measurements(path: str, evidence: Evidence, subjects: Mapping[str, Subject]) -> Iterator[Finding]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import husai_schemas
 from husai_core.errors import ExitCode
 from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_core.subject import Subject
@@ -15,6 +16,11 @@ from husai_gates.audit.choice import Choice
 from husai_gates.audit.plan import Plan
 from husai_gates.condition import Condition, conditions_of
 from husai_gates.finding import Finding, believable, gravest
+
+if TYPE_CHECKING:
+    from husai_gates.decision import Row
+    from husai_gates.last_release import LastRelease
+    from husai_gates.policy import Policy
 
 Assurance = Literal["hash_only", "recomputed"]
 
@@ -34,6 +40,10 @@ class AuditReport:
     paths: tuple[str, ...]
     unchecked: tuple[str, ...] = ()
     attested_by: tuple[str, ...] = ()
+    judged: list[tuple[Policy, LastRelease | None, tuple[Row, ...]]] = field(
+        init=False, compare=False, repr=False, default_factory=list
+    )
+    """What this very report was judged by, each with the rows; a report with other findings has none."""
 
     @cached_property
     def conditions(self) -> dict[str, Condition]:
@@ -61,6 +71,13 @@ class AuditReport:
                 index.setdefault((path, measurement.condition, measurement.card.name), []).append(measurement)
         return index
 
+    @cached_property
+    def unproven(self) -> tuple[str, ...]:
+        """Metrics that HUSAI does not ship: their direction and bounds are the word of whoever made them."""
+        shipped = husai_schemas.metric_cards()
+        names = {m.card.name for document in self.evidence.values() for m in document.measurements}
+        return tuple(sorted(names - shipped.keys()))
+
     @property
     def exit_code(self) -> ExitCode:
         """What the findings alone lead to; 0 says that the bundle is sound, not that it may be released."""
@@ -73,4 +90,7 @@ class AuditReport:
 
     def with_findings(self, more: Iterable[Finding]) -> AuditReport:
         """The same report with more findings, such as those of `views.check_views`."""
+        more = tuple(more)
+        if not more:
+            return self  # with everything that was worked out of it
         return dataclasses.replace(self, findings=tuple(sorted({*self.findings, *more})))

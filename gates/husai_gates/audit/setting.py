@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from math import inf
 
@@ -13,7 +14,13 @@ _EXACT = 2.0**53
 
 def setting_key(setting: Mapping[str, Scalar]) -> str:
     """One text for `{"k": 5}` and `{"k": 5.0}`; `true` is not 1 here."""
-    return strict_json.encode({name: _plain(value) for name, value in setting.items()}).decode()
+    return _encoded(tuple((name, type(value), value) for name, value in setting.items()))
+
+
+@functools.lru_cache(maxsize=4096)
+def _encoded(items: tuple[tuple[str, type, Scalar], ...]) -> str:
+    # The type is in the key of the cache because True and 1 are equal there.
+    return strict_json.encode({name: _plain(value) for name, _, value in items}).decode()
 
 
 def same_value(one: object, other: object) -> bool:

@@ -22,9 +22,22 @@ def check_sites(sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
             yield Finding("EV-SUBJECT", path, "$.name", f"the file is named for another site than '{site['name']}'")
         for index, check in enumerate(site["model"]["checks"]):
             value, least, most = check["value"], check.get("at_least"), check.get("at_most")
+            if problem := _accuracy_problem(check):
+                yield Finding(problem[0], path, f"$.model.checks[{index}]", problem[1], _AGAIN)
             if (least is not None and not value >= least) or (most is not None and not value <= most):
                 rule = f"the model under the dictionary fails its own check '{check['name']}' with {value}"
                 yield Finding("EV-MODEL-CHECK", path, f"$.model.checks[{index}]", rule, "train the model further")
+
+
+def _accuracy_problem(check: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Of what other checks measure, nothing is known here; an accuracy is a share, and a bound on it can be missed."""
+    if "accuracy" not in check["name"]:
+        return None
+    if not 0 <= check["value"] <= 1:
+        return "EV-RANGE", f"the accuracy '{check['name']}' is {check['value']}"
+    if check.get("at_least", 1) <= 0 or check.get("at_most", 0) >= 1:
+        return "EV-MODEL-CHECK", f"every accuracy passes the check '{check['name']}'"
+    return None
 
 
 def check_subjects(files: Mapping[str, bytes], subjects: Mapping[str, Subject]) -> Iterator[Finding]:

@@ -27,6 +27,9 @@ def _text(report: AuditReport) -> str:
     ]
     if report.unchecked:
         lines.append(f"Not compared with the evidence: {', '.join(safe(path) for path in report.unchecked)}.")
+    if report.unproven:
+        names = ", ".join(safe(name) for name in report.unproven)
+        lines.append(f"Direction and bounds are their makers' word, and not proven: {names}.")
     lines += finding_lines(report.findings)
     return "\n".join(lines) + "\n"
 
@@ -38,6 +41,7 @@ def _json(report: AuditReport) -> str:
         "content_digest": report.content_digest,
         "exit_code": int(report.exit_code),
         "not_compared": list(report.unchecked),
+        "not_proven": list(report.unproven),
         "findings": [finding.to_json() for finding in report.findings],
     }
     return strict_json.encode(document).decode()

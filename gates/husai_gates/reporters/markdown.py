@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 
@@ -17,7 +18,12 @@ _EMPHASIS = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 def safe(value: object) -> str:
     """Words that stay words: no table cell, link, code, HTML, mention or automatic link begins in them."""
-    escaped = _EMPHASIS.sub("&#95;", one_line(value).translate(_ACTIVE))
+    return _safe(one_line(value))
+
+
+@functools.lru_cache(maxsize=65_536)
+def _safe(line: str) -> str:
+    escaped = _EMPHASIS.sub("&#95;", line.translate(_ACTIVE))
     for active in ("@", "://", "www."):
         escaped = escaped.replace(active, f"{active[:-1]}<!-- -->{active[-1]}" if len(active) > 1 else "@<!-- -->")
     return escaped

@@ -171,6 +171,7 @@ purpose = "For tests."
 confidence = 0.95
 min_units = 2
 preregistered = false
+code = "any"
 """
 RULE = """
 [[rule]]
