@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -259,7 +260,13 @@ def test_what_the_audit_refuses_is_not_signed(folder: Path, keys: Path, capsys: 
 def test_nobody_signs_before_the_run_has_finished(
     draft: Any, write: Any, keys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    draft.provenance |= {"started": "9998-01-01T00:00:00Z", "finished": "9998-01-01T00:10:00Z"}
+    soon = datetime.now(UTC) + timedelta(
+        hours=2
+    )  # the audit allows for clocks that differ
+    draft.provenance |= {
+        "started": f"{soon - timedelta(minutes=10):%Y-%m-%dT%H:%M:%SZ}",
+        "finished": f"{soon:%Y-%m-%dT%H:%M:%SZ}",
+    }
     folder = write(draft.files(), tmp_path / "bundle")
     code, says = run(capsys, "attest", folder, "--key", keys / "ours")
     assert code == 64
