@@ -19,6 +19,7 @@ NAMES = (
     "subject",
     "site",
     "selection",
+    "choice",
     "provenance",
     "manifest",
     "policy",

@@ -173,6 +173,7 @@ class Plan:
     searches: Mapping[str, PlannedSearch] = field(default_factory=dict)
     frontiers: tuple[tuple[str, str], ...] = ()
     scaling: tuple[str, ...] = ()
+    chosen_by: Mapping[str, str] = field(default_factory=dict)  # of conditions that a document chose: the dictionary
 
     @classmethod
     def from_study(cls, study: Mapping[str, Any]) -> Plan:
@@ -198,6 +199,12 @@ class Plan:
             searches=planned,
             frontiers=tuple((cost, quality) for cost, quality in report.get("frontier", ())),
             scaling=tuple(report.get("scaling", ())),
+            chosen_by={
+                f"{site}.{point.name}": point.name
+                for point in points
+                if "chosen_by" in point.table
+                for site in point.table.get("sites", sites)
+            },
         )
 
     def with_choices(self, chosen: Mapping[str, str]) -> Plan:

@@ -12,6 +12,7 @@ from husai_core.errors import ExitCode
 from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_core.subject import Subject
 from husai_gates.audit.choice import Choice
+from husai_gates.audit.chosen import Chosen
 from husai_gates.audit.plan import Plan
 from husai_gates.condition import Condition, conditions_of
 from husai_gates.finding import Finding, believable, gravest
@@ -31,6 +32,7 @@ class AuditReport:
     assurance: Assurance
     plan: Plan | None
     choices: Mapping[str, Choice]
+    chosen: Mapping[str, Chosen]
     paths: tuple[str, ...]
     unchecked: tuple[str, ...] = ()
 
@@ -59,6 +61,17 @@ class AuditReport:
             for measurement in evidence.measurements:
                 index.setdefault((path, measurement.condition, measurement.card.name), []).append(measurement)
         return index
+
+    def declaration(self, condition: str) -> str | None:
+        """From how many a condition was chosen, in words; None where it is not known to be the best of any."""
+        choice = self.choices.get(condition) or self.chosen.get(condition)
+        return choice.declaration() if choice else None
+
+    def compared_for(self, condition: str) -> int:
+        """How many were compared so that this condition stands here: the points of a search or a choice, or itself."""
+        if condition in self.choices:
+            return len(self.choices[condition].points)
+        return self.chosen[condition].compared if condition in self.chosen else 1
 
     @property
     def exit_code(self) -> ExitCode:
