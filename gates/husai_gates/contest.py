@@ -60,16 +60,15 @@ class Contest:
         weights = tuple(exact(objective["weight"]) for objective in document["objectives"])
         return cls(weights, tuple(sorted(entrants, key=lambda e: e.label)))
 
-    @property
-    def front(self) -> list[str]:
+    @cached_property
+    def front(self) -> list[Entrant]:
         """The entrants that none dominates, whatever rules they fail."""
-        return [e.label for e in self.entrants if self._master(e, self.entrants) is None]
+        return _undominated(self.entrants)
 
     @cached_property
     def contenders(self) -> list[Entrant]:
         """Those that may be chosen: they fail no rule, and nothing that fails none dominates them."""
-        able = [e for e in self.entrants if not e.fails]
-        return [e for e in able if self._master(e, able) is None]
+        return _undominated([e for e in self.entrants if not e.fails])
 
     @property
     def scores(self) -> dict[str, Fraction]:
@@ -90,11 +89,11 @@ class Contest:
         scores = self.scores
         ranked = sorted(scores, key=lambda label: (-scores[label], label))
         return {
-            "front": self.front,
+            "front": [e.label for e in self.front],
             "dominated": [
-                {"label": e.label, "by": master}
+                {"label": e.label, "by": next(f.label for f in self.front if dominates(f.bounds, e.bounds))}
                 for e in self.entrants
-                if (master := self._master(e, self.entrants)) is not None
+                if e not in self.front
             ],
             "contenders": [{"label": label, "score": rounded(scores[label])} for label in ranked],
             "chosen": self.chosen,
@@ -114,12 +113,6 @@ class Contest:
             "weights": {"stream": STREAM, "draws": DRAWS, "chosen": self._shares()},
             "nearest": self._nearest(),
         }
-
-    def _master(self, entrant: Entrant, among: Sequence[Entrant]) -> str | None:
-        """The first, by label, of the undominated that dominate this one."""
-        over = [e for e in among if dominates(e.bounds, entrant.bounds)]
-        best = [e for e in over if not any(dominates(o.bounds, e.bounds) for o in over)]
-        return best[0].label if best else None
 
     @cached_property
     def _normal(self) -> list[list[Fraction]]:
@@ -175,6 +168,10 @@ class Contest:
             return None
         _, index, label, weight, to = min(found)
         return {"objective": index, "from": rounded(weight), "to": rounded(to), "chosen": label}
+
+
+def _undominated(entrants: Sequence[Entrant]) -> list[Entrant]:
+    return [e for e in entrants if not any(dominates(other.bounds, e.bounds) for other in entrants)]
 
 
 def drawn(many: int, draws: int) -> Iterator[list[int]]:
