@@ -324,7 +324,9 @@ def test_the_unit_of_a_metric_does_not_choose(make_draft: Any, test_policy: str)
                 measurement["chance"] *= scale
                 for observation in measurement["observations"]:
                     observation["value"] *= scale
-        text = test_policy.replace("pwmcc", "kinship").replace("margin = 0.0", f"margin = {scale:g} # times 0.0")
+        text = test_policy.replace("pwmcc", "kinship")
+        for margin in (0.05, 0.01):
+            text = text.replace(f"margin = {margin}", f"margin = {scale * margin}")
         document = make_choice([report_of(draft) for draft in drafts], policies.load(text.encode(), "t"))
         return document["result"], document["sensitivity"]["weights"]
 
