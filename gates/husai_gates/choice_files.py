@@ -10,7 +10,7 @@ import husai_schemas
 from husai_core import strict_json
 from husai_core.errors import UsageError
 from husai_core.strict_toml import read_toml
-from husai_gates.audit.chosen import Chosen, choice_path, contradictions, differences, shared
+from husai_gates.audit.chosen import choice_path, contradictions, differences, entry_of, shared
 from husai_gates.audit.plan import Plan
 
 _AGAIN = "choose again with 'husai select'"
@@ -50,7 +50,7 @@ def _refuse(document: Any, condition: str, plan: Plan, here: str) -> None:
 def _problems(document: Any, condition: str, plan: Plan) -> Iterator[tuple[str, str]]:
     for place, rule in contradictions(document):
         yield f"{place} {rule}", _AGAIN
-    planned, entry = plan.conditions[condition], Chosen(document, frozenset()).entry
+    planned, entry = plan.conditions[condition], entry_of(document)
     if entry is None:
         yield "nothing was chosen: everything that was compared fails a rule", "train something that fails none"
         return

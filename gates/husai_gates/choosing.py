@@ -26,6 +26,7 @@ from husai_gates.interval import Interval
 from husai_gates.policy import Policy
 
 CHOICE_SCHEMA = "husai:choice/v1"
+MOST = 256  # conditions; each is held against every other
 
 
 def make_choice(
@@ -36,7 +37,12 @@ def make_choice(
     site: str | None = None,
 ) -> dict[str, Any]:
     """The document. It depends on what the bundles hold alone: not on their order, nor on what is given twice."""
+    sites = {name for report in reports for name in report.sites}
+    if site is not None and site not in sites:
+        raise UsageError("--site", f"no bundle has a site '{site}'", did_you_mean(site, sites))
     candidates = candidates_of(reports, roles, site)
+    if len(candidates) > MOST:
+        raise UsageError("husai select", f"{len(candidates)} conditions, the limit is {MOST}", "compare fewer")
     objectives = objectives_of(policy, candidates)
     if not objectives:
         says = "no rule asks candidates for more or less of a metric, so nothing could be better in its sense"
@@ -52,7 +58,7 @@ def make_choice(
         "schema": CHOICE_SCHEMA,
         "husai": husai_core.__version__,
         "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
-        "roles": sorted(roles),
+        "roles": sorted(set(roles)),
         "bundles": sorted({report.content_digest for report in reports}),
         "objectives": [_objective(o, w) for o, w in zip(objectives, weighed, strict=True)],
         "compared": [_compared(one) for one in judged(found, policy)],
@@ -112,10 +118,11 @@ def _compared(one: Measured) -> dict[str, Any]:
         **_who(one.candidate),
         "site": {"name": first.site, "digest": first.site_digest},
         "architecture": {key: first.architecture[key] for key in ("name", "settings")},
-        "dims": dict(first.dims),
+        "dims": {"d_sae": first.dims["d_sae"]},
         "budget": {key: value for key, value in first.budget.items() if key != "source"},
         "seeds": [subject.seed for subject in condition.subjects],
         "weights": one.candidate.weights,
+        "earlier_seeds": one.candidate.report.seeds_before(condition.name),
         "chosen_from": one.candidate.report.compared_for(condition.name),
         "intervals": [_interval(interval) for interval in one.intervals],
         "fails": list(one.fails),

@@ -297,6 +297,34 @@ def test_a_metric_without_a_better_side_is_judged_and_not_wanted(draft: Any, tes
     assert [[f["rule"] for f in entry["fails"]] for entry in document["compared"]] == [["sparse"], []]
 
 
+def test_a_site_may_be_asked_for_and_must_be_there(draft: Any, policy: policies.Policy) -> None:
+    report = report_of(draft)
+    assert make_choice([report], policy, site="addition") == make_choice([report], policy)
+    with pytest.raises(UsageError, match="did you mean 'addition'"):
+        make_choice([report], policy, site="adition")
+
+
+def test_rules_about_controls_count_and_those_about_the_last_release_cannot(draft: Any, test_policy: str) -> None:
+    regression = """
+[[rule]]
+id = "no-worse"
+question = "q"
+reason = "r"
+kind = "regression"
+benchmark = "reconstruction"
+metric = "explained_variance"
+margin = 0.01
+"""
+    shifted(draft, "pwmcc", 0.05, "topk.random_decoder")
+    policy = policies.load((test_policy + regression).encode(), "t")
+    document = make_choice([report_of(draft)], policy, roles=BOTH)
+    assert document["unjudged"] == ["no-worse"]
+    by_label = {entry["label"]: entry["fails"] for entry in document["compared"]}
+    assert by_label["addition.relu"] == []
+    failed = [{"rule": "instrument", "status": "fail", "code": "RULE-FAILED"}]
+    assert by_label["addition.topk"] == failed
+
+
 def test_weights_that_mean_nothing_are_refused(draft: Any, policy: policies.Policy) -> None:
     report = report_of(draft)
     with pytest.raises(UsageError, match="did you mean 'pwmcc'"):

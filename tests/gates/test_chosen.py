@@ -107,6 +107,26 @@ def test_the_seeds_that_chose_may_not_confirm(draft: Any, document: dict[str, An
     assert "seeds 11 took part in the choice of 'addition.topk' and also confirm it" in finding.rule
 
 
+def test_seeds_that_chose_what_was_then_compared_may_not_confirm_either(draft: Any, document: dict[str, Any]) -> None:
+    def earlier(changed: dict[str, Any]) -> None:
+        changed["compared"][1] |= {"chosen_from": 7, "earlier_seeds": [14, 99]}
+
+    assert [code for code, _, _ in found(confirmed(draft, document, earlier))] == ["EV-SELECTION-SEEDS"]
+    declaration = audit(Snapshot("bundle", draft.files())).declaration("addition.topk")
+    assert declaration is not None
+    assert "from 2 conditions (8 with what these were chosen from) on seeds 1, 2, 3, 4, 5, 14, 99" in declaration
+
+
+def test_a_choice_made_at_another_site_says_so(draft: Any, document: dict[str, Any], decide: Any) -> None:
+    def elsewhere(changed: dict[str, Any]) -> None:
+        for entry in changed["compared"]:
+            entry["site"]["name"] = "layer9"
+
+    decision = decide(confirmed(draft, document, elsewhere).files())
+    assert decision.verdict == "released"
+    assert "from 2 conditions at the site 'layer9' on seeds" in decision.rows[0].says
+
+
 def test_the_very_weights_that_chose_may_not_confirm_under_other_seeds(draft: Any, document: dict[str, Any]) -> None:
     confirmed(draft, document)
     draft.of("addition.topk")[2]["weights"] = document["compared"][1]["weights"][0]

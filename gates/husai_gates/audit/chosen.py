@@ -23,6 +23,12 @@ _AGAIN = "choose again with 'husai select'"
 _FRESH = "train what was chosen on seeds that took no part in the choice"
 
 
+def entry_of(document: Document) -> Document | None:
+    """What a document says of the condition that it chose."""
+    label = document["result"]["chosen"]
+    return next((entry for entry in document["compared"] if entry["label"] == label), None)
+
+
 def choice_path(sae: str) -> str:
     """Where the document stands by which a dictionary of the study was chosen."""
     return f"choices/{sae}.json"
@@ -34,33 +40,38 @@ class Chosen:
 
     document: Document
     seeds: frozenset[int]
+    site: str
 
     @property
     def entry(self) -> Document | None:
-        """What the document says of the chosen condition."""
-        label = self.document["result"]["chosen"]
-        return next((entry for entry in self.document["compared"] if entry["label"] == label), None)
+        return entry_of(self.document)
 
     @property
     def compared(self) -> int:
         """How many were compared, with the points of every search and choice that brought one of them here."""
         return sum(entry["chosen_from"] for entry in self.document["compared"])
 
+    @property
+    def seeds_before(self) -> list[int]:
+        """The seeds that it was chosen on."""
+        return looked_at(self.document)
+
     def declaration(self) -> str:
         """One line for whoever reads a number of this condition."""
         compared = self.document["compared"]
-        looked_at = sorted({seed for entry in compared for seed in entry["seeds"]})
         more = f" ({self.compared} with what these were chosen from)" if self.compared > len(compared) else ""
+        site = self.entry["site"]["name"] if self.entry else self.site
+        where = "" if site == self.site else f" at the site '{site}'"
         return (
-            f"chosen as {self.document['result']['chosen']} from {_conditions(len(compared))}{more} on seeds "
-            f"{_listed(looked_at)}, confirmed on the fresh seeds {_listed(sorted(self.seeds))}"
+            f"chosen as {self.document['result']['chosen']} from {_conditions(len(compared))}{more}{where} on seeds "
+            f"{_listed(looked_at(self.document))}, confirmed on the fresh seeds {_listed(sorted(self.seeds))}"
         )
 
 
 def chosen_of(plan: Plan, documents: Mapping[str, Any]) -> dict[str, Chosen]:
     """The conditions that were chosen, where their documents could be read."""
     return {
-        condition: Chosen(documents[choice_path(sae)], plan.seeds_of(condition))
+        condition: Chosen(documents[choice_path(sae)], plan.seeds_of(condition), plan.conditions[condition].site)
         for condition, sae in plan.chosen_by.items()
         if choice_path(sae) in documents
     }
@@ -154,9 +165,14 @@ def differences(planned: PlannedDictionary | PlannedPretrained, entry: Document)
     return ((place, asked, shown) for place, asked, shown in planned.differences(pattern) if asked != shown)
 
 
-def shared(document: Document, seeds: Sequence[int] | frozenset[int]) -> list[int]:
+def looked_at(document: Document) -> list[int]:
+    """The seeds of all that was compared, and of what brought any of it there."""
+    return sorted({seed for entry in document["compared"] for seed in (*entry["seeds"], *entry["earlier_seeds"])})
+
+
+def shared(document: Document, seeds: frozenset[int]) -> list[int]:
     """The seeds that took part in the choice and would also confirm it."""
-    return sorted({seed for entry in document["compared"] for seed in entry["seeds"]} & set(seeds))
+    return sorted(seeds & set(looked_at(document)))
 
 
 def _check_subjects(subjects: Sequence[Subject], entry: Document) -> Iterator[Finding]:
@@ -164,7 +180,7 @@ def _check_subjects(subjects: Sequence[Subject], entry: Document) -> Iterator[Fi
     for subject in subjects:
         shown = {
             "architecture": {key: subject.architecture[key] for key in ("name", "settings")},
-            "dims": dict(subject.dims),
+            "dims": {"d_sae": subject.dims["d_sae"]},
             "budget": {key: value for key, value in subject.budget.items() if key != "source"},
         }
         for key, value in shown.items():

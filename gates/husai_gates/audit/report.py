@@ -73,6 +73,11 @@ class AuditReport:
             return len(self.choices[condition].points)
         return self.chosen[condition].compared if condition in self.chosen else 1
 
+    def seeds_before(self, condition: str) -> list[int]:
+        """The seeds on which a condition was chosen, before it was trained on its own."""
+        found = self.choices.get(condition) or self.chosen.get(condition)
+        return list(found.seeds_before) if found else []
+
     @property
     def exit_code(self) -> ExitCode:
         """What the findings alone lead to; 0 says that the bundle is sound, not that it may be released."""

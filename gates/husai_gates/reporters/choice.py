@@ -35,7 +35,7 @@ def headline(document: Document) -> str:
     """What was chosen, from how many."""
     compared, chosen = document["compared"], document["result"]["chosen"]
     if not compared:
-        return "NOTHING COMPARED: no condition has every metric that the policy asks for"
+        return f"NOTHING COMPARED: {len(document['left_out'])} left out"
     if chosen is None:
         return f"NOTHING CHOSEN: each of {len(compared)} compared fails a rule"
     equal = document["result"]["equal"]
