@@ -2,13 +2,15 @@
 
 Every bound is the end of an interval that is against its condition. A condition that fails a rule cannot be chosen, so
 the contenders are those that fail none and are dominated by no other such. Among them each bound is put between 0, the
-worst contender, and 1, the best, and the largest weighted mean is chosen. Numbers are taken as the decimals they are
+worst contender, and 1, the best, and the largest weighted mean is chosen. Of equal ones the digest of the weights
+decides: it means nothing, and nobody can name a condition so that it wins. Numbers are taken as the decimals they are
 written as and computed without rounding: the unit of a metric, the order of conditions, what is dominated, and the
 machine change nothing.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import math
@@ -31,11 +33,15 @@ _WORD = 2 ** (8 * _WORD_BYTES)
 
 @dataclass(frozen=True)
 class Entrant:
-    """A condition by its label, its bounds, one per objective and turned so that more is better, and its standing."""
+    """A condition by its label: its bounds, one per objective and turned so that more is better, and its standing.
+
+    `lot` decides between equal ones.
+    """
 
     label: str
     bounds: tuple[Fraction, ...]
     fails: bool
+    lot: str
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ class Contest:
                 compared["label"],
                 tuple(sign * exact(found[end]) for (end, sign), found in zip(ends, compared["intervals"], strict=True)),
                 bool(compared["fails"]),
+                min(compared["weights"]),
             )
             for compared in document["compared"]
         ]
@@ -67,12 +74,13 @@ class Contest:
 
     @cached_property
     def contenders(self) -> list[Entrant]:
-        """Those that may be chosen: they fail no rule, and nothing that fails none dominates them."""
-        return _undominated([e for e in self.entrants if not e.fails])
+        """Those that may be chosen, by lot: they fail no rule, and nothing that fails none dominates them."""
+        able = _undominated([e for e in self.entrants if not e.fails])
+        return sorted(able, key=lambda e: (e.lot, e.label))
 
     @property
     def scores(self) -> dict[str, Fraction]:
-        """Of every contender, between 0 and 1."""
+        """Of every contender, between 0 and 1, in the order of the lot."""
         total = sum(self.weights, Fraction(0))
         weighed = [
             sum((w * value for w, value in zip(self.weights, of, strict=True)), Fraction(0)) for of in self._normal
@@ -81,13 +89,13 @@ class Contest:
 
     @property
     def chosen(self) -> str | None:
-        """The contender of the highest score; of equal ones the first by label. None where every entrant fails."""
+        """The contender of the highest score, of equal ones by lot. None where every entrant fails."""
         return self._chosen(self.weights) if self.contenders else None
 
     def result(self) -> dict[str, Any]:
         """Who stands where, and who is chosen, as the document says it."""
         scores = self.scores
-        ranked = sorted(scores, key=lambda label: (-scores[label], label))
+        ranked = sorted(scores, key=lambda label: -scores[label])  # of equal ones by lot, as they come
         return {
             "front": [e.label for e in self.front],
             "dominated": [
@@ -141,7 +149,7 @@ class Contest:
         weights = self.weights[:index] + self.weights[index + 1 :]
         if not any(weights):
             return None
-        entrants = [Entrant(e.label, e.bounds[:index] + e.bounds[index + 1 :], e.fails) for e in self.entrants]
+        entrants = [dataclasses.replace(e, bounds=e.bounds[:index] + e.bounds[index + 1 :]) for e in self.entrants]
         return Contest(weights, tuple(entrants))
 
     def _shares(self) -> list[dict[str, Any]]:
@@ -151,23 +159,23 @@ class Contest:
             counts[self._chosen(weights)] += 1
         if len(counts) == 1:
             counts = dict.fromkeys(counts, DRAWS)
-        return [{"label": label, "of_draws": count} for label, count in counts.items()]
+        return [{"label": label, "of_draws": count} for label, count in sorted(counts.items())]
 
     def _nearest(self) -> dict[str, Any] | None:
         """The weight that need change least, alone, for another contender to draw level; None where none can."""
         labels = [e.label for e in self.contenders]
         mine = self._standings[labels.index(self._chosen(self.weights))]
         found = []
-        for label, theirs in zip(labels, self._standings, strict=True):
+        for lot, theirs in enumerate(self._standings):
             behind = sum(w * (a - b) for w, a, b in zip(self.weights, mine, theirs, strict=True))
             for index, (weight, a, b) in enumerate(zip(self.weights, mine, theirs, strict=True)):
                 to = weight - Fraction(behind) / (a - b) if a != b else Fraction(-1)
                 if to >= 0 and any((*self.weights[:index], to, *self.weights[index + 1 :])):
-                    found.append((abs(to - weight), index, label, weight, to))
+                    found.append((abs(to - weight), index, lot, weight, to))
         if not found:
             return None
-        _, index, label, weight, to = min(found)
-        return {"objective": index, "from": rounded(weight), "to": rounded(to), "chosen": label}
+        _, index, lot, weight, to = min(found)
+        return {"objective": index, "from": rounded(weight), "to": rounded(to), "chosen": labels[lot]}
 
 
 def _undominated(entrants: Sequence[Entrant]) -> list[Entrant]:

@@ -104,19 +104,40 @@ def test_a_noisy_condition_is_not_chosen_for_its_mean(draft: Any, policy: polici
     assert document["result"]["chosen"] == "addition.topk"
 
 
-def _others(make_draft: Any) -> list[AuditReport]:
-    """Three bundles with a candidate each, and one that repeats the first."""
-    first = make_draft()
+def _drafts(make_draft: Any) -> dict[str, Any]:
+    """Three bundles with a candidate each."""
     second = with_settings(renamed(make_draft(), "topk", "wide"), k=16)
     shifted(shifted(second, "explained_variance", 0.01, "wide"), "pwmcc", -0.05, "wide")
     third = with_settings(renamed(make_draft(), "topk", "narrow"), k=2)
     shifted(shifted(third, "explained_variance", -0.01, "narrow"), "pwmcc", 0.05, "narrow")
-    return [report_of(draft) for draft in (first, second, third)]
+    return {"topk": make_draft(), "wide": second, "narrow": third}
 
 
 @pytest.fixture(scope="session")
 def others(make_draft: Any) -> list[AuditReport]:
-    return _others(make_draft)
+    return [report_of(draft) for draft in _drafts(make_draft).values()]
+
+
+@pytest.mark.parametrize("name", ["topk", "wide", "narrow"])
+@pytest.mark.parametrize("new", ["aaa", "zzz"])
+def test_a_copy_under_any_name_never_changes_which_weights_are_chosen(
+    make_draft: Any, others: list[AuditReport], policy: policies.Policy, name: str, new: str
+) -> None:
+    copied = _drafts(make_draft)[name]
+    weights = {subject["name"]: subject["weights"] for subject in copied.subjects.values()}
+    renamed(copied, name, new)
+    for subject in copied.subjects.values():
+        subject["weights"] = weights[subject["name"].replace(f"addition.{new}", f"addition.{name}")]
+    alone, document = make_choice(others, policy), make_choice([*others, report_of(copied)], policy)
+    assert len(document["compared"]) == 3
+    assert _chosen_weights(document) == _chosen_weights(alone)
+    assert [left["code"] for left in document["left_out"]] == ["EV-DUP-UNIT"]
+
+
+def _chosen_weights(document: dict[str, Any]) -> list[str]:
+    (found,) = (e["weights"] for e in document["compared"] if e["label"] == document["result"]["chosen"])
+    assert isinstance(found, list)
+    return found
 
 
 def test_no_order_of_bundles_and_no_bundle_given_twice_changes_a_byte(

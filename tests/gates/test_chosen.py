@@ -16,6 +16,7 @@ from husai_gates import policy as policies
 from husai_gates.audit import audit
 from husai_gates.choice_files import read_choices
 from husai_gates.choosing import make_choice
+from husai_gates.contest import Contest
 from husai_gates.finding import severity
 
 PATH = "choices/topk.json"
@@ -90,6 +91,30 @@ def test_a_choice_that_is_named_and_missing_bars_release(draft: Any, decide: Any
     decision = decide(files)
     assert {finding.code for finding in decision.findings} == {"EV-SELECTION-ABSENT"}
     assert int(decision.exit_code) == 2
+
+
+def test_the_best_of_sixteen_is_not_presented_as_the_condition(
+    draft: Any, document: dict[str, Any], decide: Any
+) -> None:
+    """THREATS 54: whoever declares the choice shows all sixteen; whoever trims them contradicts the document."""
+
+    def sixteen(changed: dict[str, Any]) -> None:
+        loser = changed["compared"][0]
+        changed["compared"] += [
+            copy.deepcopy(loser) | {"label": f"other.{i}", "weights": [strict_json.digest(f"{i}".encode())]}
+            for i in range(14)
+        ]
+        contest = Contest.from_json(changed)
+        changed |= {"result": contest.result(), "sensitivity": contest.sensitivity()}
+
+    decision = decide(confirmed(draft, document, sixteen).files())
+    assert decision.verdict == "released"
+    assert all("chosen as addition.topk from 16 conditions" in row.says for row in decision.rows)
+    trimmed = json.loads(draft.extra[PATH])
+    trimmed["compared"] = trimmed["compared"][:2]
+    draft.extra[PATH] = strict_json.encode(trimmed)
+    decision = decide(draft.files())
+    assert (int(decision.exit_code), {finding.code for finding in decision.findings}) == (3, {"EV-SELECTION"})
 
 
 def test_a_choice_that_nobody_named_does_not_belong(draft: Any, document: dict[str, Any]) -> None:

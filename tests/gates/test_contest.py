@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 from unittest import mock
@@ -23,11 +24,11 @@ def contests(draw: Any, weights: Any = WEIGHT) -> Contest:
     many = draw(st.integers(1, 4))
     weighed = tuple(Fraction(draw(weights)) for _ in range(many))
     rows = draw(st.lists(st.tuples(st.tuples(*[BOUND] * many), st.booleans()), min_size=1, max_size=6))
-    return Contest(weighed, tuple(Entrant(f"c{i}", bounds, fails) for i, (bounds, fails) in enumerate(rows)))
+    return Contest(weighed, tuple(Entrant(f"c{i}", bounds, fails, f"{-i}") for i, (bounds, fails) in enumerate(rows)))
 
 
 def contest(*rows: tuple[float, ...], weights: tuple[float, ...] = (), fails: tuple[int, ...] = ()) -> Contest:
-    entrants = tuple(Entrant("abcdefgh"[i], tuple(map(exact, row)), i in fails) for i, row in enumerate(rows))
+    entrants = tuple(Entrant("abcdefgh"[i], tuple(map(exact, row)), i in fails, str(i)) for i, row in enumerate(rows))
     return Contest(tuple(map(exact, weights or (1.0,) * len(rows[0]))), entrants)
 
 
@@ -57,11 +58,12 @@ def test_a_dominated_condition_changes_neither_front_nor_choice(found: Contest, 
     over = data.draw(st.sampled_from(found.entrants))
     steps = data.draw(st.tuples(*[st.integers(0, 3)] * len(over.bounds)).filter(any))
     less = tuple(bound - step for bound, step in zip(over.bounds, steps, strict=True))
-    more = Contest(found.weights, (*found.entrants, Entrant("z", less, over.fails or data.draw(st.booleans()))))
+    more = Contest(found.weights, (*found.entrants, Entrant("z", less, over.fails or data.draw(st.booleans()), "")))
     assert labels(more.front) == labels(found.front)
     assert more.scores == found.scores
     assert more.chosen == found.chosen
-    assert outcome(more)[1] == outcome(found)[1]
+    (_, after), (_, before) = outcome(more), outcome(found)
+    assert after == before or (after["weights"], after["nearest"]) == (before["weights"], before["nearest"])
 
 
 @given(contests(), st.data())
@@ -72,7 +74,7 @@ def test_the_unit_of_a_metric_changes_nothing(found: Contest, data: Any) -> None
     def other(bounds: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
         return (*bounds[:index], scale * bounds[index] + shift, *bounds[index + 1 :])
 
-    scaled = Contest(found.weights, tuple(Entrant(e.label, other(e.bounds), e.fails) for e in found.entrants))
+    scaled = Contest(found.weights, tuple(replace(e, bounds=other(e.bounds)) for e in found.entrants))
     assert outcome(scaled) == outcome(found)
 
 
@@ -108,9 +110,20 @@ def test_no_single_weight_helps_who_is_behind_in_all_that_differs_but_the_chosen
     assert contest((1.0, 1.0), (1.0, 1.0)).result()["equal"] == ["b"]
 
 
-def test_equal_scores_go_to_the_first_by_name_and_are_said() -> None:
-    result = contest((1.0, 0.0), (0.0, 1.0)).result()
-    assert (result["chosen"], result["equal"]) == ("a", ["b"])
+def test_equal_scores_go_by_lot_and_are_said() -> None:
+    found = contest((1.0, 0.0), (0.0, 1.0))
+    assert (found.result()["chosen"], found.result()["equal"]) == ("a", ["b"])
+    swapped = Contest(found.weights, tuple(replace(e, lot=lot) for e, lot in zip(found.entrants, "zy", strict=True)))
+    assert (swapped.result()["chosen"], swapped.result()["equal"]) == ("b", ["a"])
+
+
+@given(contests(), st.permutations("abcdef"))
+def test_no_name_makes_a_condition_win(found: Contest, names: list[str]) -> None:
+    named = {e.label: name for e, name in zip(found.entrants, names, strict=False)}
+    entrants = sorted((replace(e, label=named[e.label]) for e in found.entrants), key=lambda e: e.label)
+    other = Contest(found.weights, tuple(entrants))
+    assert other.chosen == (found.chosen and named[found.chosen])
+    assert {named[e.label] for e in found.front} == labels(other.front)
 
 
 def test_a_failing_condition_stands_on_the_front_and_is_not_chosen() -> None:

@@ -39,7 +39,7 @@ def headline(document: Document) -> str:
     if chosen is None:
         return f"NOTHING CHOSEN: each of {len(compared)} compared fails a rule"
     equal = document["result"]["equal"]
-    tied = f"; {', '.join(equal)} score the same and come later by name" if equal else ""
+    tied = f"; {', '.join(equal)} score the same; the digest of the weights decides" if equal else ""
     return f"CHOSEN: {chosen} of {len(compared)} compared, {len(document['left_out'])} left out{tied}"
 
 
