@@ -41,7 +41,10 @@ SEEDS = (3, 5, 8, 16)
 CORRELATIONS = (0.0, 0.1, 0.26, 0.4, 0.5)
 TRAINED = 0.26  # the correlation that trained dictionaries have, about
 FEATURES, DIMENSIONS = 32, 16
-SEEN = (0.6, 0.77)  # how much of the common truth a seed sees
+SEEN = {  # how much of the common truth a seed sees; the further apart, the more seeds differ in quality
+    "dictionaries of a common truth": (0.6, 0.77),
+    "dictionaries of a common truth, further apart": (0.5, 0.8),
+}
 LAYOUTS = ((3, 20), (5, 12), (8, 30))
 SPREADS = {
     "seeds": (1.0, 0.3, 0.3),
@@ -115,7 +118,7 @@ def pair_cells(draws: int, small: int, draw: np.random.Generator) -> Iterator[Ce
             values = components(draws, n, correlation, draw)
             cell = {"drawn": "components", "seeds": n, "correlation": correlation}
             yield {**cell, "methods": measured(values, 0.0, PAIRS, small, draw)}
-    for name, seen in (("random dictionaries", None), ("dictionaries of a common truth", SEEN)):
+    for name, seen in {"random dictionaries": None, **SEEN}.items():
         drawn = {n: dictionaries(draws // 2, n, seen, draw) for n in SEEDS}
         truth = float(drawn[max(SEEDS)].mean())
         correlation = round(correlation_of(drawn[max(SEEDS)], max(SEEDS)), 3)

@@ -1,11 +1,13 @@
-"""Declarations: what every search compared, what it chose, and why, as a section of the report."""
+"""Declarations: what every search or choice compared, what it chose, and why, as sections of the report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from husai_gates.audit.choice import Choice, Met, ScoredPoint
+from husai_gates.audit.chosen import Chosen
 from husai_gates.plain_text import number
+from husai_gates.reporters import choice as choice_view
 from husai_gates.reporters.markdown import safe, table
 
 _HEAD = ("point", "score", "interval", "control's interval", "constraints", "standing")
@@ -33,6 +35,29 @@ def section(name: str, choice: Choice) -> Iterator[str]:
     yield from table(_HEAD, [_row(point, choice) for point in choice.points])
     yield ""
     yield safe(f"{name}: {choice.declaration()}." if choice.chosen else f"{name}: nothing could be chosen.")
+    yield ""
+
+
+def chosen_section(name: str, chosen: Chosen) -> Iterator[str]:
+    """The lines of one condition that was chosen from those of other bundles."""
+    document = chosen.document
+    policy = document["policy"]
+    yield f"## Choice of {safe(name)}"
+    yield ""
+    yield safe(
+        f"{len(document['compared'])} conditions of {len(document['bundles'])} bundles were compared by the policy "
+        f"{policy['name']} {policy['version']} ({policy['digest']}), {len(document['left_out'])} were left out."
+    )
+    yield ""
+    for index, objective in enumerate(document["objectives"], 1):
+        yield safe(f"Metric {index}: {choice_view.objective_words(objective)}.")
+        yield ""
+    yield from table(choice_view.head(document), choice_view.rows(document))
+    yield ""
+    for line in choice_view.sensitivity_lines(document):
+        yield safe(f"{line[0].upper()}{line[1:]}.")
+        yield ""
+    yield safe(f"{name}: {chosen.declaration()}.")
     yield ""
 
 

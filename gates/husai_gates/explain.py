@@ -39,6 +39,7 @@ _WOULD_CHANGE = {
     "EV-ONE-UNIT": "A rule about the difference of something trained to this control: every seed has the same one.",
     "EV-PARTS": "Observations by document or data set, the same ones of every seed; or a rule about other seeds alone.",
     "EV-EXPLORED": "A rule about the condition that the search confirms, on seeds that took no part in the choice.",
+    "EV-SELECTION": "A choice that follows from what its document states, and the condition that it chose.",
     "EV-ZERO-WIDTH": "Seeds that are different runs: values equal to the last digit come from one run.",
     "CMP-SITE": "A comparator at the same site; or a rule that says by 'comparable' that sites may differ.",
     "CMP-TARGET": "A comparator that reconstructs the same thing: one of the same architecture.",

@@ -12,6 +12,7 @@ from typing import Literal
 
 from husai_gates.audit import AuditReport
 from husai_gates.condition import Condition
+from husai_gates.dominance import dominates
 from husai_gates.reporters.markdown import safe, table
 from husai_gates.summary import Summary, dictionaries, find
 
@@ -44,7 +45,7 @@ class Place:
         """At least as good on both means, and better on one."""
         mine = (-self.cost.mean, self.quality_sign * self.quality.mean)
         theirs = (-other.cost.mean, other.quality_sign * other.quality.mean)
-        return mine != theirs and mine[0] >= theirs[0] and mine[1] >= theirs[1]
+        return dominates(mine, theirs)
 
     def surely_beats(self, other: Place) -> bool:
         """The same of the whole intervals: the worst end here against the best end there."""

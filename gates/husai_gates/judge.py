@@ -96,7 +96,7 @@ def _row(rule: Rule, case: Case) -> Row:
         worst = _unbelievable(report)
     else:
         try:
-            cells = tuple(sorted(_cells(rule, case), key=lambda c: (c.condition, c.against or "")))
+            cells = tuple(sorted(cells_of(rule, case), key=lambda c: (c.condition, c.against or "")))
             worst = min(cells, key=lambda c: WORST_FIRST.index(c.status), default=_nobody(rule))
         except Exception as error:
             worst = _broken("", error)
@@ -115,7 +115,8 @@ def _row(rule: Rule, case: Case) -> Row:
     )
 
 
-def _cells(rule: Rule, case: Case) -> Iterator[Cell]:
+def cells_of(rule: Rule, case: Case) -> Iterator[Cell]:
+    """A rule on every condition it talks about, and on every one that each is compared with."""
     conditions = case.report.conditions
     for target in targets(rule, conditions):
         if isinstance(target, str):
@@ -146,8 +147,8 @@ def _cell(rule: Rule, target: Condition, other: Condition | None, case: Case) ->
         cell = Cell(target.name, against, stop.status, stop.code, stop.says, stop.next_step)
     except Exception as error:
         return _broken(target.name, error, against)
-    choice = report.choices.get(target.base)
-    return dataclasses.replace(cell, says=f"{cell.says}; {choice.declaration()}") if choice else cell
+    declaration = report.declaration(target.base)
+    return dataclasses.replace(cell, says=f"{cell.says}; {declaration}") if declaration else cell
 
 
 def _refuse_explored(target: Condition, report: AuditReport) -> None:

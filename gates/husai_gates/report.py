@@ -38,11 +38,13 @@ def render(report: AuditReport, decision: Decision | None) -> str:
 
 def _asked_for(report: AuditReport, confidence: float) -> Iterator[str]:
     """What only some studies ask for is imported only for them: most gates are cold."""
-    if report.choices:
+    if report.choices or report.chosen:
         from husai_gates import declarations
 
         for name, choice in sorted(report.choices.items()):
             yield from declarations.section(name, choice)
+        for name, chosen in sorted(report.chosen.items()):
+            yield from declarations.chosen_section(name, chosen)
     if report.plan and report.plan.frontiers:
         from husai_gates import frontier
 

@@ -16,6 +16,7 @@ from husai_core.errors import ExitCode, HusaiError, did_you_mean, one_line
 
 COMMANDS = {
     "run": "Run a study and write its evidence bundle.",
+    "select": "Choose a release candidate from the conditions of several bundles.",
     "gate": "Judge a bundle by a policy; the exit code is the verdict.",
     "policy": "Say what a policy asks for, or in what it asks for less than it did.",
     "audit": "Check that a bundle is whole, consistent and untampered.",

@@ -49,13 +49,16 @@ def command(study: Path, out: Path | None, cache: Path, activations_cap: int, th
 
     parsed = load_study(study)
     policy = _policy(parsed.policy, study)
+    choices = _choices(parsed.raw, study)
     plan = make_plan(parsed, PluginTable())
     if plan_only:
         click.echo(_listing(plan))
         return ExitCode.RELEASED
     target = out or Path("runs") / parsed.name
     with choose_listener() as listener:
-        fresh = run_plan(plan, target, Cache(cache), listener, threads, policy, derived, _choose, activations_cap)
+        fresh = run_plan(
+            plan, target, Cache(cache), listener, threads, policy, derived, _choose, activations_cap, choices
+        )
     click.echo(f"bundle: {target}" + ("" if fresh else " (was there already, with the same evidence)"))
     return _summary(target)
 
@@ -70,6 +73,13 @@ def _policy(named: str | None, study: Path) -> tuple[str, bytes] | None:
     raw, place = policies.find(str(beside) if beside.is_file() else named)
     policy.load(raw, place)  # a policy with a mistake in it is found before the training, not after
     return Path(place).name, raw
+
+
+def _choices(raw: bytes, study: Path) -> dict[str, bytes]:
+    """The documents of 'husai select' that chose dictionaries of the study, by their path in the bundle."""
+    from husai_gates.choice_files import read_choices
+
+    return read_choices(raw, study)
 
 
 def _choose(name: str, files: Mapping[str, bytes]) -> bytes:

@@ -59,12 +59,13 @@ def run_plan(
     views: Views,
     choose: Choose | None = None,
     activations_cap: int = store.DEFAULT_CAP,
+    choices: Mapping[str, bytes] | None = None,
 ) -> bool:
     """Run a plan and write its bundle to `out`; False when the very same bundle already stands there.
 
     Killed at any moment, the same call goes on from the last finished piece of work. `views` makes the files that
     are derived from the others (decision, report, plots); `choose` picks the best point of a search by the
-    intervals that the gate will compute again.
+    intervals that the gate will compute again; `choices` are documents by which conditions were chosen elsewhere.
     """
     if plan.searches and choose is None:
         raise ValueError("a study with a search needs somebody who chooses")
@@ -74,6 +75,7 @@ def run_plan(
         arrays = ActivationStore(cache.root / "activations", activations_cap)
         run = _Run(plan, cache, arrays, listener, environment, choose)
         files = run.files()
+    _add(files, choices or {})
     if policy:
         files[f"policy/{policy[0]}"] = policy[1]
     study_folder = Path(plan.study.place).resolve().parent

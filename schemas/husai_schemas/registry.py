@@ -21,6 +21,7 @@ NAMES = (
     "subject",
     "site",
     "selection",
+    "choice",
     "provenance",
     "manifest",
     "policy",

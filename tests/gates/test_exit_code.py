@@ -18,6 +18,9 @@ CODES = {
     "GATE-VACUOUS": 5,
     "EV-ABSENT": 2,
     "EV-SEEDS-MISSING": 2,
+    "EV-SELECTION": 3,
+    "EV-SELECTION-SEEDS": 2,
+    "EV-SELECTION-ABSENT": 2,
 }
 ORDER = [3, 64, 4, 5, 2]
 

@@ -87,6 +87,25 @@ def test_the_rules_of_the_docs_are_rules() -> None:
     assert re.findall(r"^\| `(\w+)` \| ", kinds, re.MULTILINE) == list(RULES)
 
 
+def test_the_choice_in_the_docs_is_what_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the committed bundles without their views, which say nothing about a choice."""
+    from husai_core import bundle
+
+    page = (ROOT / "docs" / "selection.md").read_text()
+    (command,) = re.findall(r"^`husai (select .+)` says:$", page, re.MULTILINE)
+    for name in re.findall(r"evidence/\S+", command):
+        kept = bundle.read(ROOT / name).files
+        bundle.write(
+            {p: raw for p, raw in kept.items() if p != bundle.MANIFEST and not bundle.is_view(p)}, tmp_path / name
+        )
+    monkeypatch.chdir(tmp_path)
+    assert invoke(command.split()) == 0
+    (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    assert capsys.readouterr().out == shown, f"copy the output of: husai {command}"
+
+
 def test_every_relative_link_of_the_docs_leads_somewhere() -> None:
     for page in [
         ROOT / "README.md",

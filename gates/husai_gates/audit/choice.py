@@ -89,6 +89,11 @@ class Choice:
     def chosen(self) -> str | None:
         return self.ranked[0].condition if self.ranked else None
 
+    @property
+    def seeds_before(self) -> list[int]:
+        """The seeds that it chose on."""
+        return sorted(self.planned.search.seeds)
+
     def declaration(self) -> str:
         """One line for whoever reads a number of the confirmed condition."""
         search = self.planned.search

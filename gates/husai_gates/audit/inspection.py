@@ -16,6 +16,7 @@ from husai_gates.audit.agreement import check_cards, check_chance, check_repeate
 from husai_gates.audit.binaries import check_binaries
 from husai_gates.audit.checkpoints import check_checkpoints
 from husai_gates.audit.choice import Choice, choose
+from husai_gates.audit.chosen import Chosen, check_chosen, chosen_of
 from husai_gates.audit.controls import check_activations, check_controls
 from husai_gates.audit.copies import check_copies
 from husai_gates.audit.data import check_data, check_site_data
@@ -66,6 +67,7 @@ class _Parts:
     evidence: Mapping[str, Evidence]
     plan: Plan | None
     choices: Mapping[str, Choice]
+    chosen: Mapping[str, Chosen]
 
     @classmethod
     def of(cls, files: Mapping[str, bytes], documents: Mapping[str, Any]) -> _Parts:
@@ -75,15 +77,16 @@ class _Parts:
         plan = Plan.from_study(documents[STUDY]) if STUDY in documents else None
         evidence = {path: Evidence.from_json(d) for path, d in of_kind("evidence").items()}
         choices = {name: choose(search, evidence) for name, search in plan.searches.items()} if plan else {}
-        chosen = {name: choice.chosen for name, choice in choices.items() if choice.chosen}
+        confirmed = {name: choice.chosen for name, choice in choices.items() if choice.chosen}
         return cls(
             files=files,
             documents=documents,
             subjects={stem(path): Subject.from_json(d) for path, d in of_kind("subject").items()},
             sites={stem(path): d for path, d in of_kind("site").items()},
             evidence=evidence,
-            plan=plan.with_choices(chosen) if plan else None,
+            plan=plan.with_choices(confirmed) if plan else None,
             choices=choices,
+            chosen=chosen_of(plan, documents) if plan else {},
         )
 
 
@@ -139,6 +142,8 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
     if STUDY in parts.documents or STUDY not in parts.files:
         yield partial(check_plan, parts.plan, parts.files.keys(), parts.sites, conditions, parts.evidence)
     yield partial(check_selections, parts.choices, parts.files, parts.documents)
+    if parts.plan:
+        yield partial(check_chosen, parts.plan, conditions, parts.files, parts.documents)
     if PROVENANCE in parts.documents or PROVENANCE not in parts.files:
         yield partial(check_times, parts.documents.get(PROVENANCE))
 
@@ -159,5 +164,6 @@ def _report(parts: _Parts, findings: list[Finding]) -> AuditReport:
         assurance="recomputed" if sound and parts.evidence else "hash_only",
         plan=parts.plan,
         choices=parts.choices,
+        chosen=parts.chosen,
         paths=tuple(sorted(parts.files)),
     )

@@ -19,6 +19,7 @@ _KINDS = {
     "evidence": rf"evidence/{_NAME}\.json",
     "transcript": rf"transcripts/{_NAME}\.json",
     "selection": rf"selections/{_NAME}\.json",
+    "choice": rf"choices/{_NAME}\.json",
     "study": r"study\.toml",
     "policy": rf"policy/{_NAME}\.toml",
     "weights_config": rf"weights/{_NAME}/cfg\.json",

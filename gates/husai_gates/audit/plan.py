@@ -176,6 +176,7 @@ class Plan:
     frontiers: tuple[tuple[str, str], ...] = ()
     scaling: tuple[str, ...] = ()
     bound: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    chosen_by: Mapping[str, str] = field(default_factory=dict)  # of conditions that a document chose: the dictionary
 
     @classmethod
     def from_study(cls, study: Mapping[str, Any]) -> Plan:
@@ -206,6 +207,12 @@ class Plan:
                 for table in ("control", "benchmark")
                 for entry in study.get(table, ())
                 if "sites" in entry
+            },
+            chosen_by={
+                f"{site}.{point.name}": point.name
+                for point in points
+                if "chosen_by" in point.table
+                for site in point.table.get("sites", sites)
             },
         )
 

@@ -13,6 +13,7 @@ from husai_core.errors import ExitCode
 from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_core.subject import Subject
 from husai_gates.audit.choice import Choice
+from husai_gates.audit.chosen import Chosen
 from husai_gates.audit.plan import Plan
 from husai_gates.condition import Condition, conditions_of
 from husai_gates.finding import Finding, believable, gravest
@@ -37,6 +38,7 @@ class AuditReport:
     assurance: Assurance
     plan: Plan | None
     choices: Mapping[str, Choice]
+    chosen: Mapping[str, Chosen]
     paths: tuple[str, ...]
     unchecked: tuple[str, ...] = ()
     attested_by: tuple[str, ...] = ()
@@ -77,6 +79,22 @@ class AuditReport:
         shipped = husai_schemas.metric_cards()
         names = {m.card.name for document in self.evidence.values() for m in document.measurements}
         return tuple(sorted(names - shipped.keys()))
+
+    def declaration(self, condition: str) -> str | None:
+        """From how many a condition was chosen, in words; None where it is not known to be the best of any."""
+        choice = self.choices.get(condition) or self.chosen.get(condition)
+        return choice.declaration() if choice else None
+
+    def compared_for(self, condition: str) -> int:
+        """How many were compared so that this condition stands here: the points of a search or a choice, or itself."""
+        if condition in self.choices:
+            return len(self.choices[condition].points)
+        return self.chosen[condition].compared if condition in self.chosen else 1
+
+    def seeds_before(self, condition: str) -> list[int]:
+        """The seeds on which a condition was chosen, before it was trained on its own."""
+        found = self.choices.get(condition) or self.chosen.get(condition)
+        return list(found.seeds_before) if found else []
 
     @property
     def exit_code(self) -> ExitCode:

@@ -260,9 +260,7 @@ def test_what_the_audit_refuses_is_not_signed(folder: Path, keys: Path, capsys: 
 def test_nobody_signs_before_the_run_has_finished(
     draft: Any, write: Any, keys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    soon = datetime.now(UTC) + timedelta(
-        hours=2
-    )  # the audit allows for clocks that differ
+    soon = datetime.now(UTC) + timedelta(hours=2)  # the audit allows for clocks that differ
     draft.provenance |= {
         "started": f"{soon - timedelta(minutes=10):%Y-%m-%dT%H:%M:%SZ}",
         "finished": f"{soon:%Y-%m-%dT%H:%M:%SZ}",
