@@ -43,6 +43,7 @@ version = "1"
 purpose = "Explain something."
 confidence = 0.95
 min_units = 3
+code = "any"
 
 [[rule]]
 id = "explains"
