@@ -110,33 +110,13 @@ def mean_interval(values: Sequence[float], confidence: float) -> Interval:
 
 
 def pairwise_interval(values: Mapping[Unit, float], confidence: float) -> Interval:
-    """The mean over all pairs of n seeds, by the mean squares between seeds and within pairs; t with n - 1.
+    """The mean over all pairs of n seeds: leave one seed out, t with n - 1 degrees of freedom.
 
-    Ten pairs of five seeds are not ten samples: every seed sits in four of the pairs. What pairs differ in by
-    themselves is taken off the variance between seeds by half only, because few seeds estimate it badly, and the
-    standard error is never smaller than if no seed had an effect. Of three seeds it is the jackknife's.
+    Ten pairs of five seeds are five units, not ten: every seed sits in four of the pairs.
     """
-    n = len(seeds_of(values))
-    _require_pairs(values)
-    seeds, pairs = mean_squares(values)
-    many = len(values)
-    total = (seeds * (n - 1) + pairs * (many - n)) / (many - 1)
-    hedged = 4 * seeds / (n * (n - 2)) - pairs / ((n - 1) * (n - 2))
-    spread = Spread(math.sqrt(max(hedged, total / many)), n - 1)
-    method = "t over seeds, from mean squares of seeds and pairs"
-    return around(mean(list(values.values())), (spread,), n, method, confidence)
-
-
-def mean_squares(values: Mapping[Unit, float]) -> tuple[float, float]:
-    """Of all pairs of n seeds: between seeds (n - 1 degrees of freedom), and what is left (n (n - 3) / 2)."""
-    seeds = seeds_of(values)
-    n, whole = len(seeds), mean(list(values.values()))
-    effects = {s: math.fsum(v - whole for unit, v in values.items() if s in unit) / (n - 2) for s in seeds}
-    between = (n - 2) * math.fsum(effect**2 for effect in effects.values()) / (n - 1)
-    if n == 3:
-        return between, 0.0
-    rest = math.fsum((v - whole - effects[one] - effects[other]) ** 2 for (one, other), v in values.items())
-    return between, rest / (n * (n - 3) / 2)
+    pseudo = _pseudo_values(values)
+    spread = Spread(math.sqrt(variance(pseudo) / len(pseudo)), len(pseudo) - 1)
+    return around(mean(list(values.values())), (spread,), len(pseudo), "jackknife over seeds, t", confidence)
 
 
 def _pseudo_values(values: Mapping[Unit, float]) -> list[float]:

@@ -107,7 +107,7 @@ def test_across_sites_it_is_the_test_of_unpaired_seeds(row: Any, two_sites: Any)
 def test_consistency_across_sites_is_compared_by_the_spread_of_each(row: Any, two_sites: Any) -> None:
     rule = (SAME + ACROSS).replace("reconstruction", "consistency").replace("explained_variance", "pwmcc")
     cell = row(rule).cells[0]
-    assert cell.interval.method == "Welch: t over seeds, from mean squares of seeds and pairs"
+    assert cell.interval.method == "Welch: jackknife over seeds, t"
     assert cell.interval.n == 5
     sides = [
         row(

@@ -77,7 +77,7 @@ def test_fewer_is_better_where_the_card_says_so(draft: Any, decide: Any) -> None
 def test_pairs_are_held_against_the_noise_of_their_seeds(draft: Any, decide: Any) -> None:
     cell = judged(draft, decide, PAIRS + "at_least = 1").cells[0]
     assert cell.interval.n == 5
-    assert cell.interval.method.endswith("of seeds and pairs")
+    assert cell.interval.method == "jackknife over seeds, t"
     assert cell.status == "pass"
 
 

@@ -54,7 +54,7 @@ def test_the_default_is_the_narrowest_of_those_that_hold_the_truth_everywhere(co
 
 
 def test_the_gate_computes_the_defaults(coverage: ModuleType) -> None:
-    assert RESULT["pairs_default"] == "hedged variance components t"
+    assert RESULT["pairs_default"] == "seed jackknife t"
     assert RESULT["parts_default"] == "crossed components t"
     coverage.check_against_the_gate(numpy.random.default_rng(0))
 
