@@ -9,8 +9,9 @@ a smaller simulation and writes nothing.
 Pairs are drawn in two ways. *Components*: an effect of each seed and one of each pair, at an intraclass correlation
 (that of two pairs that share a seed) from 0, where seeds share nothing, to 0.5, where pairs add nothing; 0.26 is about
 what trained dictionaries have. *Dictionaries*: PWMCC of all pairs of small Gaussian dictionaries, and of dictionaries
-that are a common truth seen through noise whose size differs from seed to seed, by less or by more. A method is fit to be the default if
-it holds the truth in `LEAST` of the draws of every cell with `SEEDS` seeds; of those that are, the narrowest is.
+that are a common truth seen through noise whose size differs from seed to seed, by less or by more. A method is fit to
+be the default if it holds the truth in `LEAST` of the draws of every cell with `SEEDS` seeds;
+of those that are, the narrowest is.
 """
 
 from __future__ import annotations
