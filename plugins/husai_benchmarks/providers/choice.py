@@ -53,6 +53,11 @@ class ProviderSettings:
         if self.key_variable and url.scheme == "http" and url.hostname not in _OWN_MACHINE:
             raise ValueError("a key is sent over https only, or to this machine")
 
+    def outside(self) -> str:
+        """The program or server that is asked, where it is one."""
+        named = {"chat": f"asks the server {self.base_url}", "command": f"starts the program {self.command[:1]}"}
+        return named.get(self.provider, "")
+
     def choose(self, place: str) -> Provider:
         """The language model."""
         if self.provider == "chat":
