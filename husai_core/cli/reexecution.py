@@ -62,7 +62,8 @@ def with_reexecution(found: Audited, wish: Wish, bundle: Path) -> AuditReport:
         raise UsageError(STUDY, rule, "ask the producer for the whole bundle, or audit without --reexecute")
     study = parse_study(raw, str(wish.study_folder / STUDY))
     table = PluginTable()
-    outside = reaching_out(study, table)
+    completed = {e.benchmark.name for e in report.evidence.values() if e.outcome.status == "completed"}
+    outside = reaching_out(study, table, completed)
     seed = secrets.randbelow(2**32) if wish.seed is None else wish.seed
     drawn = draw(report.evidence, report.conditions, report.content_digest, wish.count, seed, outside)
     if not drawn.units:

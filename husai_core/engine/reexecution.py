@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,12 @@ def refuse_without_libraries() -> None:
             raise UsageError("husai audit --reexecute", rule, install_command(library))
 
 
-def reaching_out(study: Study, plugins: PluginTable) -> dict[str, str]:
-    """The benchmarks of a study that its settings make start a program or ask a server, each with what that is."""
+def reaching_out(study: Study, plugins: PluginTable, completed: Collection[str]) -> dict[str, str]:
+    """Of the benchmarks that completed, those whose settings make them start a program or ask a server, and which."""
     found = {}
     for index, choice in enumerate(study.benchmarks):
+        if choice.name not in completed:
+            continue
         place = f"{study.place} $.benchmark[{index}]"
         benchmark = plugins.get("benchmarks", choice.name, place).item
         settings = parse_settings(benchmark.Settings, choice.settings, f"{place}.settings")
