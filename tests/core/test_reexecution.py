@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import husai_core.plugins
+from husai_core import strict_json
 from husai_core.cli import invoke
-from husai_core.engine import make_plan, measuring, run_plan, trainer
+from husai_core.engine import coders, make_plan, measuring, run_plan, trainer
 from husai_core.engine.cache import Cache
 from husai_core.evidence import Measurement, Observation
 from husai_core.plugins import PluginTable, installed_entry_points
@@ -160,20 +161,24 @@ def test_seeds_that_are_claimed_and_were_not_trained_are_caught_by_their_weights
     assert any("the weights have the digest" in note for note in report["reexecution"]["notes"])
 
 
-def test_a_longer_training_than_the_study_says_is_beyond_what_other_seeds_would_give(
-    run_tiny: Run, audit: Audit, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("by", "caught"), [(1e-2, False), (1e3, True)])
+def test_beside_other_weights_values_must_lie_where_one_more_seed_would(
+    run_tiny: Run, audit: Audit, monkeypatch: pytest.MonkeyPatch, by: float, caught: bool
 ) -> None:
-    honest = trainer.train
+    describe = coders.subject_of
 
-    def longer(architecture, settings, starts, x, y, recipe, *more):  # type: ignore[no-untyped-def]
-        return honest(architecture, settings, starts, x, y, dataclasses.replace(recipe, steps=400), *more)
+    def forged(coder: Any, condition: Any, *more: Any, **others: Any) -> Any:
+        true = describe(coder, condition, *more, **others)
+        return dataclasses.replace(true, weights=strict_json.digest(true.name.encode()))
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "train", longer)
+        patch.setattr(coders, "subject_of", forged)
+        patch.setattr(measuring, "evidence_document", _inflated(metric="l1", by=by))
         run_tiny(**WITHOUT_WEIGHTS)
     code, report, _ = audit(2)
-    assert code == 3
-    assert {code for code, _ in _found(report)} == {"EV-REEXECUTE"}
+    assert code == (3 if caught else 0)
+    assert _found(report) == ({("EV-REEXECUTE", "evidence/reconstruction.site.json")} if caught else set())
+    assert {unit["weights"] for unit in report["reexecution"]["units"]} == {"made again, others"}
 
 
 def test_a_measurement_that_was_left_out_is_found(run_tiny: Run, audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
