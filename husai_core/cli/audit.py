@@ -40,6 +40,11 @@ FORMS = ("text", "json", "markdown", "github", "summary", "junit", "sarif")
 )
 @click.option("--study-folder", type=PATH, help="The folder from which paths in the study are meant [default: here].")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads [default: as many as the bundle says it had].")
+@click.option(
+    "--products",
+    type=click.Choice(("torch", "oneDNN")),
+    help="Who multiplies large matrices [default: as the bundle says, else torch].",
+)
 @click.option("--activations-cap", type=SIZE, help="Bytes that stored activations may take [default: 20GiB].")
 def command(
     bundle: Path,

@@ -34,6 +34,7 @@ class Wish:
     study_folder: Path
     activations_cap: int
     threads: int | None
+    products: str | None
 
 
 def own_cache() -> Path:
@@ -95,11 +96,14 @@ def _redo(found: Audited, drawn: Draw, wish: Wish, study, table: PluginTable) ->
     from husai_gates.audit.reexecution import Side, compare
 
     report, files = found.report, found.snapshot.files
-    recorded_threads = found.snapshot.json(PROVENANCE)["machine"]["threads"] if PROVENANCE in files else 1
-    threads = wish.threads or min(recorded_threads, os.cpu_count() or 1)
+    machine = found.snapshot.json(PROVENANCE)["machine"] if PROVENANCE in files else {}
+    threads = wish.threads or max(1, min(machine.get("threads", 1), os.cpu_count() or 1))
+    products = wish.products or machine.get("products", "torch")
     again = Reexecution(study, table, files, drawn.conditions())
     cache = Cache(wish.cache or own_cache())
-    with choose_listener(aside=True) as listener, deterministic(threads) as environment:
+    with choose_listener(aside=True) as listener, deterministic(threads, products) as environment:
+        if environment["products"] != products:
+            listener.warn(f"large products are to be by {products}, and this machine leaves them to torch")
         arrays = ActivationStore(cache.root / "activations", wish.activations_cap)
         done = again.run(Workplace(cache, arrays, listener, environment), wish.retrain)
     recorded = Side(report.evidence, report.subjects, report.sites)

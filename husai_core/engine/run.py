@@ -54,7 +54,7 @@ def run_plan(
         files[f"policy/{policy[0]}"] = policy[1]
     study_folder = Path(plan.study.place).resolve().parent
     files[bundle.PROVENANCE] = strict_json.encode(
-        provenance(started, study_folder, threads, run.number - run.from_cache, run.from_cache)
+        provenance(started, study_folder, threads, environment["products"], run.number - run.from_cache, run.from_cache)
     )
     if (out / bundle.MANIFEST).exists():
         _refuse_other_content(out, files)

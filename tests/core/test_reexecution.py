@@ -196,15 +196,17 @@ def test_a_measurement_that_was_left_out_is_found(run_tiny: Run, audit: Audit, m
     assert "'l1' of 'site.topk'" in report["findings"][0]["rule"]
 
 
-def test_another_model_than_the_bundle_says_is_said_before_anything_is_trained(
-    honest: Path, audit: Audit, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("more", "code"), [((), "EV-NOT-REPEATED"), (("--exact",), "EV-REEXECUTE")])
+def test_of_another_model_than_the_bundle_says_nothing_is_trained_and_nothing_proven(
+    honest: Path, audit: Audit, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...], code: str
 ) -> None:
     build = tiny.Tiny.build
     monkeypatch.setattr(tiny.Tiny, "build", lambda self, settings, seed: build(self, settings, seed + 1))
-    code, report, err = audit(2, out=honest)
-    assert (code, report) == (4, {})
-    assert "sites/site.json $.model.weights" in err
-    assert "train" not in err.replace("machine like the producer's", "")
+    exit_code, report, err = audit(2, "--retrain", *more, out=honest)
+    assert (exit_code, report["assurance"]) == (3 if more else 2, "recomputed")
+    assert (code, "sites/site.json") in _found(report)
+    assert report["reexecution"]["units"] == []
+    assert "train site" not in err
 
 
 def test_a_bundle_that_cannot_be_believed_is_not_run(tmp_path: Path, run_tiny: Run, audit: Audit) -> None:

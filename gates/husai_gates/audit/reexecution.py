@@ -19,6 +19,7 @@ RELATIVE, ABSOLUTE = 1e-3, 1e-6  # of what the very weights of the bundle give
 ALPHA = 0.01  # of all values of one audit together, where training gave other weights
 
 _STEP = "ask the producer to run the study again; do not release by these numbers"
+_ELSEWHERE = "run it where numbers come out as the producer's did: the same versions, threads, --products, processor"
 _CLOSE = f"within {RELATIVE:g} of the value or {ABSOLUTE:g}"
 _SPREAD = f"within the {1 - ALPHA:.0%} prediction interval of the recorded seeds, for all of these values together"
 
@@ -55,7 +56,7 @@ class Reexecution:
     @property
     def complete(self) -> bool:
         """Whether every unit that was drawn was compared, and agrees."""
-        return bool(self.reruns) and all(rerun.compared for rerun in self.reruns) and not self.findings
+        return bool(self.reruns) and not self.findings
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -95,17 +96,18 @@ def compare(draw: Draw, recorded: Side, found: Side, held: Collection[str], exac
     from the same study; values must then lie where one more seed would. With `exact` there are no other weights:
     the auditor knows that this machine computes as the producer's did.
     """
-    findings: list[Finding] = []
     notes = list(_differences(draw, recorded, found))
+    findings = list(_other_models(recorded, found, exact))
     if exact:
         findings += _inexact(draw, recorded, found)
     pairs: list[_Pair] = []
-    for unit in draw.units:
+    done = [unit for unit in draw.units if unit.path in found.evidence]
+    for unit in done:
         more, absent, unasked = _pairs(unit, recorded.evidence[unit.path], found.evidence[unit.path])
         pairs += more
         findings += absent
         notes += unasked
-    same = {unit: exact or _same_weights(unit, recorded, found) for unit in draw.units}
+    same = {unit: exact or _same_weights(unit, recorded, found) for unit in done}
     wide = sum(not same[pair.unit] and bool(pair.others) for pair in pairs)
     compared: dict[Unit, int] = {}
     for pair in pairs:
@@ -121,16 +123,32 @@ def compare(draw: Draw, recorded: Side, found: Side, held: Collection[str], exac
             rule = f"{pair.what} is {pair.recorded!r} in the bundle and {pair.found!r} when run again; "
             rule += f"at most {reach:.3g} from {centre!r} is allowed"
             findings.append(Finding("EV-REEXECUTE", pair.unit.path, pair.place, rule, _STEP))
-    reruns = tuple(
-        Rerun(
-            unit,
-            _whose(unit, recorded, found, held),
-            compared.get(unit, 0),
-            _CLOSE if same[unit] else _SPREAD,
+    reruns = [
+        Rerun(unit, _whose(unit, recorded, found, held), compared.get(unit, 0), _CLOSE if same[unit] else _SPREAD)
+        for unit in done
+    ]
+    findings += [
+        Finding(
+            "EV-NOT-REPEATED",
+            rerun.unit.path,
+            "$.measurements",
+            f"{_about(rerun.unit)}: nothing could be compared",
+            _ELSEWHERE,
         )
-        for unit in draw.units
-    )
-    return Reexecution(draw, reruns, tuple(sorted(set(findings))), tuple(dict.fromkeys(notes)))
+        for rerun in reruns
+        if not rerun.compared
+    ]
+    return Reexecution(draw, tuple(reruns), tuple(sorted(set(findings))), tuple(dict.fromkeys(notes)))
+
+
+def _other_models(recorded: Side, found: Side, exact: bool) -> Iterator[Finding]:
+    """Models that come out otherwise: nothing that is made of them was run, and nothing is proven either way."""
+    for name, site in sorted(found.sites.items()):
+        one, other = recorded.sites[name]["model"]["weights"], site["model"]["weights"]
+        if one != other:
+            code, step = ("EV-REEXECUTE", _STEP) if exact else ("EV-NOT-REPEATED", _ELSEWHERE)
+            rule = f"the model has the digest {one} in the bundle and {other} when made again; nothing of it was run"
+            yield Finding(code, f"sites/{name}.json", "$.model.weights", rule, step)
 
 
 def _pairs(unit: Unit, recorded: Evidence, found: Evidence) -> tuple[list[_Pair], list[Finding], list[str]]:
@@ -145,7 +163,7 @@ def _pairs(unit: Unit, recorded: Evidence, found: Evidence) -> tuple[list[_Pair]
             continue
         counterpart = here.get(key)
         values = counterpart.by_part().get(unit.seeds, {}) if counterpart else {}
-        what = f"'{measurement.card.name}' of '{unit.condition}' at {_seeds(unit)}"
+        what = f"'{measurement.card.name}' of {_about(unit)}"
         for number, observation in enumerate(measurement.observations):
             if tuple(sorted(observation.seeds)) != unit.seeds:
                 continue
@@ -161,7 +179,7 @@ def _pairs(unit: Unit, recorded: Evidence, found: Evidence) -> tuple[list[_Pair]
     notes: list[str] = []
     for (metric, setting), counterpart in sorted(here.items()):
         for part in sorted(counterpart.by_part().get(unit.seeds, {}).keys() - told.get((metric, setting), set())):
-            what = f"'{metric}' of '{unit.condition}' at {_seeds(unit)}" + (f", {part}" if part else "")
+            what = f"'{metric}' of {_about(unit)}" + (f", {part}" if part else "")
             if metric in recorded.metrics:
                 rule = f"{what} comes out when run again, and the bundle does not have it"
                 absent.append(Finding("EV-REEXECUTE", unit.path, "$.measurements", rule, _STEP))
@@ -207,12 +225,13 @@ def _names(unit: Unit) -> list[str]:
     return [f"{unit.condition}.s{seed}" for seed in unit.seeds]
 
 
-def _seeds(unit: Unit) -> str:
-    return ("seed " if len(unit.seeds) == 1 else "seeds ") + ", ".join(map(str, unit.seeds))
+def _about(unit: Unit) -> str:
+    return f"'{unit.condition}' at {'seed' if len(unit.seeds) == 1 else 'seeds'} {', '.join(map(str, unit.seeds))}"
 
 
-def _drawn_subjects(draw: Draw) -> list[str]:
-    return sorted({name for unit in draw.units for name in _names(unit)})
+def _drawn_subjects(draw: Draw, found: Side) -> list[str]:
+    """The dictionaries of the drawn units, as far as they were made again."""
+    return sorted({name for unit in draw.units for name in _names(unit)} & found.subjects.keys())
 
 
 def _differences(draw: Draw, recorded: Side, found: Side) -> Iterator[str]:
@@ -220,7 +239,7 @@ def _differences(draw: Draw, recorded: Side, found: Side) -> Iterator[str]:
     for name, site in sorted(found.sites.items()):
         for one, other in _other_rows(recorded.sites[name]["data"], site["data"]):
             yield f"sites/{name}.json: the rows '{one['name']}' have the digest {other} here"
-    for name in _drawn_subjects(draw):
+    for name in _drawn_subjects(draw, found):
         if found.subjects[name].weights != recorded.subjects[name].weights:
             yield f"{path_of(name)}: the weights have the digest {found.subjects[name].weights} here"
     for path, evidence in sorted(found.evidence.items()):
@@ -239,7 +258,7 @@ def _inexact(draw: Draw, recorded: Side, found: Side) -> Iterable[Finding]:
             for _, other in _other_rows([source], site["data"]):
                 rule = f"'{source['name']}' has the digest {source['digest']} in the bundle and {other} when run again"
                 yield Finding("EV-REEXECUTE", f"sites/{name}.json", f"$.data[{index}].digest", rule, _STEP)
-    for name in _drawn_subjects(draw):
+    for name in _drawn_subjects(draw, found):
         one, other = recorded.subjects[name].weights, found.subjects[name].weights
         if one != other:
             rule = f"the weights have the digest {one} in the bundle and {other} when made again"

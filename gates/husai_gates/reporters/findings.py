@@ -40,7 +40,7 @@ def _text(report: AuditReport) -> str:
 
 def _proven(report: AuditReport) -> str:
     if report.reexecution and not report.reexecution.complete:
-        return "What was run again contradicts the bundle, or could not all be compared with it."
+        return "What was run again contradicts the bundle, or could not be compared with it: see the findings."
     return _PROVEN[report.assurance]
 
 
