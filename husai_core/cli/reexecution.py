@@ -49,7 +49,7 @@ def with_reexecution(found: Audited, wish: Wish, bundle: Path) -> AuditReport:
     if not report.intact or not report.subjects:
         click.echo("nothing is run again: the bundle cannot be believed, or holds nothing", err=True)
         return report
-    if bundle.resolve() in (wish.cache or own_cache()).resolve().parents:
+    if (wish.cache or own_cache()).resolve().is_relative_to(bundle.resolve()):
         raise UsageError(str(wish.cache), "lies in the bundle", "choose another --cache")
     from husai_core.engine.reexecution import reaching_out, refuse_without_libraries
     from husai_core.plugins import PluginTable

@@ -193,6 +193,9 @@ class Reexecution:
 
     def _chosen(self, search: str) -> str:
         path = f"selections/{search}.json"
+        if path not in self.files:
+            rule = "is not in the bundle, so nobody knows which point was trained again"
+            raise UsageError(path, rule, "ask the producer for the whole bundle")
         chosen: str = strict_json.parse(self.files[path], path)["chosen"]
         return chosen
 

@@ -53,7 +53,7 @@ def _rerun(report: AuditReport) -> list[str]:
     for rerun in done.reruns:
         seeds = ", ".join(map(str, rerun.unit.seeds))
         where = f"{safe(rerun.unit.path)} {safe(rerun.unit.condition)} at {seeds}"
-        lines.append(f"  {where}: {rerun.compared} values compared, weights {rerun.weights}, {rerun.tolerance}")
+        lines.append(f"  {where}: {rerun.compared} values, {rerun.tolerance}; weights {rerun.weights}")
     lines += [f"  left out: {safe(text)}" for text in done.draw.left_out]
     return lines + [f"  note: {safe(text)}" for text in done.notes]
 
