@@ -15,7 +15,7 @@ from husai_core.cli import invoke
 from husai_core.engine import coders, make_plan, measuring, run_plan, trainer
 from husai_core.engine.cache import Cache
 from husai_core.evidence import Measurement, Observation
-from husai_core.plugins import PluginTable, installed_entry_points
+from husai_core.plugins import PluginTable
 from husai_core.study import parse_study
 from husai_core.testing import tiny
 from husai_core.testing.log import Log
@@ -30,9 +30,8 @@ WITHOUT_WEIGHTS = {"[bundle]\nweights = true\n": ""}
 
 
 @pytest.fixture(autouse=True)
-def _with_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [*installed_entry_points(), tiny.ENTRY_POINT]
-    monkeypatch.setattr(husai_core.plugins, "installed_entry_points", lambda: points)
+def _with_tiny(monkeypatch: pytest.MonkeyPatch, plugins: PluginTable) -> None:
+    monkeypatch.setattr(husai_core.plugins, "PluginTable", lambda: plugins)
 
 
 @pytest.fixture(scope="module")
@@ -220,13 +219,14 @@ def test_a_bundle_that_cannot_be_believed_is_not_run(tmp_path: Path, run_tiny: R
 
 
 def test_a_version_that_is_not_installed_is_a_usage_error(
-    honest: Path, audit: Audit, monkeypatch: pytest.MonkeyPatch
+    honest: Path, audit: Audit, monkeypatch: pytest.MonkeyPatch, plugins: PluginTable
 ) -> None:
-    (plugin,) = (p for p in PluginTable().of_kind("benchmarks") if p.name == "reconstruction")
-    monkeypatch.setattr(type(plugin.item), "version", "99")
+    (plugin,) = (p for p in plugins.of_kind("benchmarks") if p.name == "reconstruction")
+    monkeypatch.setitem(plugin.__dict__, "version", "99")
     code, _, err = audit(2, out=honest)
     assert code == 64
-    assert "is version '99' here" in err
+    assert "'reconstruction' is version '99' here" in err
+    assert "install the version of 'husai 0.1.0'" in err
 
 
 def test_without_torch_the_command_that_brings_it_is_named(
@@ -272,9 +272,9 @@ def test_what_a_search_confirmed_and_what_it_explored_are_run_again(
 
 
 def test_a_benchmark_whose_settings_reach_out_is_left_out_and_not_run(
-    honest: Path, audit: Audit, monkeypatch: pytest.MonkeyPatch
+    honest: Path, audit: Audit, monkeypatch: pytest.MonkeyPatch, plugins: PluginTable
 ) -> None:
-    (plugin,) = (p for p in PluginTable().of_kind("benchmarks") if p.name == "consistency")
+    (plugin,) = (p for p in plugins.of_kind("benchmarks") if p.name == "consistency")
     monkeypatch.setattr(type(plugin.item), "outside", lambda self, settings: "starts the program rm")
     code, report, err = audit(1000, out=honest)
     assert (code, report["assurance"]) == (0, "re_executed")

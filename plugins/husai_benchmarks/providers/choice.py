@@ -55,8 +55,9 @@ class ProviderSettings:
 
     def outside(self) -> str:
         """The program or server that is asked, where it is one."""
-        named = {"chat": f"asks the server {self.base_url}", "command": f"starts the program {self.command[:1]}"}
-        return named.get(self.provider, "")
+        if self.provider == "chat":
+            return f"asks the server {self.base_url}"
+        return f"starts the program {self.command[0]}" if self.provider == "command" else ""
 
     def choose(self, place: str) -> Provider:
         """The language model."""
