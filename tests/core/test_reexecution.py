@@ -305,3 +305,21 @@ def test_checkpoints_from_elsewhere_are_read_from_the_folder_that_is_named(
 
 def test_the_gate_says_recomputed_whatever_an_auditor_did(tmp_path: Path, honest: Path) -> None:
     assert audit_folder(honest).assurance == "recomputed"
+
+
+def test_stopped_it_goes_on_from_what_was_finished(honest: Path, audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "train", stop)
+        assert audit(2, "--retrain", out=honest)[0] == 130
+    code, report, err = audit(2, "--retrain", out=honest)
+    assert (code, report["assurance"]) == (0, "re_executed")
+    assert "activations site: from the cache" in err
+
+
+def test_the_cache_of_an_audit_never_lies_in_the_bundle(honest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["audit", str(honest), "--reexecute", "1", "--cache", str(honest / "cache")]) == 64
+    assert "lies in the bundle" in capsys.readouterr().err
+    assert not (honest / "cache").exists()
