@@ -149,6 +149,13 @@ class Benchmark(ABC):
         """The text sets it needs beside the test rows of the site, each named `source:part`."""
         return ()
 
+    def outside(self, settings: Any) -> str:
+        """What these settings make it start or ask outside this process: a program, a server. Empty for nothing.
+
+        An auditor runs it again by settings that somebody else wrote; what reaches out is then left out.
+        """
+        return ""
+
     @abstractmethod
     def measure(self, task: Task) -> Iterator[Measurement]:
         """One measurement per condition, metric and setting; each observation a finite value of one unit.

@@ -32,7 +32,9 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def provenance(started: datetime, folder: Path, threads: int, done: int, from_cache: int) -> dict[str, Any]:
+def provenance(
+    started: datetime, folder: Path, threads: int, products: str, done: int, from_cache: int
+) -> dict[str, Any]:
     """The provenance document of a run that started then and ends now, of a study in `folder`."""
     finished = now()
     return {
@@ -49,6 +51,7 @@ def provenance(started: datetime, folder: Path, threads: int, done: int, from_ca
             "processor": platform.machine(),
             "cores": os.cpu_count() or 0,
             "threads": threads,
+            "products": products,
         },
     }
 

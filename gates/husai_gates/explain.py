@@ -56,6 +56,8 @@ _WOULD_CHANGE = {
     "EV-INPUT-MISSING": "The whole attestation: what a signed decision rests on, and the policy it is by.",
     "EV-TIME": "Times in their order: the run starts, ends, and is signed after that.",
     "EV-VIEW": "Views as this bundle gives them: remove what was edited, or make it again.",
+    "EV-REEXECUTE": "A bundle whose numbers come out when they are measured again by somebody else.",
+    "EV-NOT-REPEATED": "Running it again where numbers come out as the producer's did, or with more seeds.",
     "POL-DIRECTION": "Correcting the policy: it asks a metric for its bad side.",
     "WAIVED": "Meeting the rule, before the waiver expires.",
     "GATE-ERROR": "A repair of husai; please report it.",

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from husai_core.cli.arguments import PATH, read_trust
+from husai_core.cli.arguments import PATH, SIZE, read_trust
 from husai_core.cli.output import ReportFile, report
+from husai_core.errors import UsageError
 
+if TYPE_CHECKING:
+    from husai_gates.audit import AuditReport
+    from husai_gates.pipeline import Audited
+
+_OPTIONS = {"seed": "draw"}  # where an option is not called as what it is kept as
 FORMS = ("text", "json", "markdown", "github", "summary", "junit", "sarif")
 
 
@@ -23,6 +31,21 @@ FORMS = ("text", "json", "markdown", "github", "summary", "junit", "sarif")
     "--trust", type=PATH, multiple=True, help="A public key that must have signed the bundle; may be repeated."
 )
 @click.option("--threshold", type=click.IntRange(1), help="How many of the trusted keys must have signed [default: 1].")
+@click.option("--reexecute", "count", type=click.IntRange(1), help="Run N units of the evidence again, and compare.")
+@click.option("--draw", "seed", type=click.IntRange(0), help="Which units: a number of your own [default: drawn now].")
+@click.option("--retrain", is_flag=True, help="Train again, also where the bundle holds the weights.")
+@click.option("--exact", is_flag=True, help="This machine computes as the producer's: other digests are findings.")
+@click.option(
+    "--cache", type=PATH, help="Where what was run again is kept [default: husai/audit in your own cache folder]."
+)
+@click.option("--study-folder", type=PATH, help="The folder from which paths in the study are meant [default: here].")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: as many as the bundle says it had].")
+@click.option(
+    "--products",
+    type=click.Choice(("torch", "oneDNN")),
+    help="Who multiplies large matrices [default: as the bundle says, else torch].",
+)
+@click.option("--activations-cap", type=SIZE, help="Bytes that stored activations may take [default: 20GiB].")
 def command(
     bundle: Path,
     form: str,
@@ -30,11 +53,32 @@ def command(
     files: tuple[tuple[str, Path], ...],
     trust: tuple[Path, ...],
     threshold: int | None,
+    count: int | None,
+    **wishes: Any,
 ) -> int:
-    """Check BUNDLE: manifest, digests, schemas, finite numbers, identity of subjects, recomputed values and views."""
-    from husai_gates.pipeline import audit_folder
+    """Check BUNDLE: manifest, digests, schemas, finite numbers, identity of subjects, recomputed values and views.
+
+    With --reexecute N, N units are also run again from the study in the bundle, and compared (see docs/audit.md).
+    """
+    from husai_gates.pipeline import audited
     from husai_gates.reporters.findings import AUDIT_REPORTERS
 
-    found = audit_folder(bundle, read_trust(trust, threshold))
+    if count is None and (given := [name for name, value in wishes.items() if value not in (None, False)]):
+        option = _OPTIONS.get(given[0], given[0]).replace("_", "-")
+        raise UsageError(f"--{option}", "says how units are run again, and none are", "add --reexecute N")
+    whole = audited(bundle, read_trust(trust, threshold))
+    found = whole.report if count is None else _run_again(whole, bundle, count, wishes)
     report(AUDIT_REPORTERS, found, form, out, files, bundle)
     return int(found.exit_code)
+
+
+def _run_again(whole: Audited, bundle: Path, count: int, wishes: Mapping[str, Any]) -> AuditReport:
+    from husai_core.cli.reexecution import Wish, with_reexecution
+    from husai_core.engine.store import DEFAULT_CAP
+
+    asked = {
+        **wishes,
+        "study_folder": wishes["study_folder"] or Path(),
+        "activations_cap": wishes["activations_cap"] or DEFAULT_CAP,
+    }
+    return with_reexecution(whole, Wish(count, **asked), bundle)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from husai_core.engine.run import Listener
+from husai_core.engine.workplace import Listener
 
 QUIET_SECONDS = 15.0
 
@@ -18,7 +18,8 @@ QUIET_SECONDS = 15.0
 class PlainListener:
     """A line when a piece of work ends, and a sign of life every few seconds while it goes on."""
 
-    def __init__(self) -> None:
+    def __init__(self, aside: bool = False) -> None:
+        self._aside = aside  # on standard error, where standard output is for something else
         self._label, self._place = "", ""
         self._last = time.monotonic()
 
@@ -29,10 +30,11 @@ class PlainListener:
     def progress(self, fraction: float, note: str) -> None:
         if time.monotonic() - self._last >= QUIET_SECONDS:
             self._last = time.monotonic()
-            click.echo(f"{self._place} {self._label}: {fraction:.0%} {note}")
+            click.echo(f"{self._place} {self._label}: {fraction:.0%} {note}", err=self._aside)
 
     def finish(self, label: str, *, cached: bool, seconds: float) -> None:
-        click.echo(f"{self._place} {label}: {'from the cache' if cached else f'{seconds:.1f} s'}")
+        took = "from the cache" if cached else f"{seconds:.1f} s"
+        click.echo(f"{self._place} {label}: {took}", err=self._aside)
 
     def warn(self, text: str) -> None:
         click.echo(f"warning: {text}", err=True)
@@ -62,14 +64,16 @@ class BarListener:
 
 
 @contextmanager
-def choose_listener() -> Iterator[Listener]:
-    """The listener that suits where standard output goes."""
-    if not sys.stdout.isatty():
-        yield PlainListener()
+def choose_listener(aside: bool = False) -> Iterator[Listener]:
+    """The listener that suits where it writes: standard output or, `aside`, standard error."""
+    stream = sys.stderr if aside else sys.stdout
+    if not stream.isatty():
+        yield PlainListener(aside)
         return
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     description = TextColumn("{task.description}", markup=False)
     note = TextColumn("{task.fields[note]}", markup=False)
-    with Progress(description, BarColumn(), TimeElapsedColumn(), note) as bars:
+    with Progress(description, BarColumn(), TimeElapsedColumn(), note, console=Console(stderr=aside)) as bars:
         yield BarListener(bars)

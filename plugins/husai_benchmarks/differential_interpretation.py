@@ -72,6 +72,9 @@ class DifferentialInterpretation(Benchmark):
     def reads(self, settings: DifferentialInterpretationSettings) -> Sequence[str]:
         return settings.texts
 
+    def outside(self, settings: DifferentialInterpretationSettings) -> str:
+        return settings.outside()
+
     def measure(self, task: Task) -> Iterator[Measurement]:
         place = "benchmark differential_interpretation"
         provider = task.settings.choose(place)

@@ -19,11 +19,12 @@ from husai_gates.condition import Condition, conditions_of
 from husai_gates.finding import Finding, believable, gravest
 
 if TYPE_CHECKING:
+    from husai_gates.audit.reexecution import Reexecution
     from husai_gates.decision import Row
     from husai_gates.last_release import LastRelease
     from husai_gates.policy import Policy
 
-Assurance = Literal["hash_only", "recomputed"]
+Assurance = Literal["hash_only", "recomputed", "re_executed"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class AuditReport:
     paths: tuple[str, ...]
     unchecked: tuple[str, ...] = ()
     attested_by: tuple[str, ...] = ()
+    reexecution: Reexecution | None = None
     judged: list[tuple[Policy, LastRelease | None, tuple[Row, ...]]] = field(
         init=False, compare=False, repr=False, default_factory=list
     )
@@ -112,3 +114,9 @@ class AuditReport:
         if not more:
             return self  # with everything that was worked out of it
         return dataclasses.replace(self, findings=tuple(sorted({*self.findings, *more})))
+
+    def with_reexecution(self, done: Reexecution) -> AuditReport:
+        """The same report with what was run again; the assurance rises only where all of it agrees."""
+        reached = self.intact and done.complete
+        held = dataclasses.replace(self, reexecution=done, assurance="re_executed" if reached else self.assurance)
+        return held.with_findings(done.findings)

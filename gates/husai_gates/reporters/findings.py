@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from husai_core import strict_json
 from husai_gates.audit import AuditReport
@@ -13,6 +14,8 @@ _PROVEN = {
     "hash_only": "Nothing was recomputed: the documents could not all be believed.",
     "recomputed": "Digests, identities and stated summaries were recomputed from the files. "
     "That the observations were really made is not proven: nothing was run again.",
+    "re_executed": "Digests, identities and stated summaries were recomputed from the files. "
+    "The units below were run again by this auditor and agree; the others were not.",
 }
 
 
@@ -23,7 +26,8 @@ def _text(report: AuditReport) -> str:
         f"holds   {len(report.paths)} files, {len(report.subjects)} subjects, "
         f"{len(report.evidence)} evidence documents",
         f"signed  {standing(report.attested_by)}",
-        _PROVEN[report.assurance],
+        _proven(report),
+        *_rerun(report),
     ]
     if report.unchecked:
         lines.append(f"Not compared with the evidence: {', '.join(safe(path) for path in report.unchecked)}.")
@@ -34,8 +38,28 @@ def _text(report: AuditReport) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _proven(report: AuditReport) -> str:
+    if report.reexecution and not report.reexecution.complete:
+        return "What was run again contradicts the bundle, or could not be compared with it: see the findings."
+    return _PROVEN[report.assurance]
+
+
+def _rerun(report: AuditReport) -> list[str]:
+    """What was run again, unit by unit, each with how closely it was compared."""
+    done = report.reexecution
+    if done is None:
+        return []
+    lines = [f"rerun   {len(done.reruns)} of {done.draw.of} units, draw {done.draw.seed}"]
+    for rerun in done.reruns:
+        seeds = ", ".join(map(str, rerun.unit.seeds))
+        where = f"{safe(rerun.unit.path)} {safe(rerun.unit.condition)} at {seeds}"
+        lines.append(f"  {where}: {rerun.compared} values, {rerun.tolerance}; weights {rerun.weights}")
+    lines += [f"  left out: {safe(text)}" for text in done.draw.left_out]
+    return lines + [f"  note: {safe(text)}" for text in done.notes]
+
+
 def _json(report: AuditReport) -> str:
-    document = {
+    document: dict[str, Any] = {
         "assurance": report.assurance,
         "attested_by": list(report.attested_by),
         "content_digest": report.content_digest,
@@ -44,6 +68,8 @@ def _json(report: AuditReport) -> str:
         "not_proven": list(report.unproven),
         "findings": [finding.to_json() for finding in report.findings],
     }
+    if report.reexecution:
+        document["reexecution"] = report.reexecution.to_json()
     return strict_json.encode(document).decode()
 
 

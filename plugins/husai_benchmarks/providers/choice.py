@@ -53,6 +53,12 @@ class ProviderSettings:
         if self.key_variable and url.scheme == "http" and url.hostname not in _OWN_MACHINE:
             raise ValueError("a key is sent over https only, or to this machine")
 
+    def outside(self) -> str:
+        """The program or server that is asked, where it is one."""
+        if self.provider == "chat":
+            return f"asks the server {self.base_url}"
+        return f"starts the program {self.command[0]}" if self.provider == "command" else ""
+
     def choose(self, place: str) -> Provider:
         """The language model."""
         if self.provider == "chat":

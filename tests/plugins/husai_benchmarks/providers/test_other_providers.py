@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from husai_benchmarks.differential_interpretation import (
+    DifferentialInterpretation,
+    DifferentialInterpretationSettings,
+)
 from husai_benchmarks.providers import packaged_smollm2
 from husai_benchmarks.providers.chat_endpoint import ChatEndpoint
 from husai_benchmarks.providers.choice import ProviderSettings
@@ -94,3 +98,14 @@ def test_the_packaged_model_knows_the_capital_of_france() -> None:
     first = asked.ask("What is the capital of France?", 12)
     assert "Paris" in first.text
     assert asked.ask("What is the capital of France?", 12) == first
+
+
+def test_settings_that_reach_out_of_the_process_say_so() -> None:
+    assert ProviderSettings(**CHAT).outside() == f"asks the server {CHAT['base_url']}"
+    assert "a" in ProviderSettings(provider="command", command=("a", "b")).outside()
+    assert ProviderSettings(provider="smollm2").outside() == ProviderSettings().outside() == ""
+
+
+def test_the_benchmark_says_what_its_provider_does() -> None:
+    settings = DifferentialInterpretationSettings(texts=("file:a.csv",), provider="command", command=("rm", "-rf"))
+    assert DifferentialInterpretation().outside(settings) == "starts the program rm"
