@@ -278,7 +278,7 @@ def test_completion_prints_a_script(shell: str, capsys: pytest.CaptureFixture[st
 def test_an_internal_error_is_one_line_and_exit_four(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("husai_gates.pipeline.gate", lambda *_: 1 / 0)
+    monkeypatch.setattr("husai_gates.pipeline.gate", lambda *_, **__: 1 / 0)
     monkeypatch.delenv("HUSAI_TRACEBACK", raising=False)
     assert invoke(["gate", str(TOY), "--policy", "toy"]) == 4
     assert capsys.readouterr().err.startswith("husai: internal error: ZeroDivisionError")
