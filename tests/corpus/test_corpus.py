@@ -97,6 +97,26 @@ def test_every_case_is_run_on_some_bundle() -> None:
             raise AssertionError(f"{case.id} applies to no bundle of these tests")
 
 
+def test_what_the_producer_made_again_is_released_without_a_trusted_key_and_called_not_proven() -> None:
+    case = next(case for case in CASES if case.id == "everything-made-again-by-the-producer")
+    assert case.question
+    forged = case.question(small())
+    case.spoil(forged)
+    assert forged.ask().exit_code == 3
+    forged.trusted = False  # type: ignore[attr-defined]
+    found = forged.ask()
+    assert found.exit_code == 0
+    assert "NOT-PROVEN: self-attested" in found.text
+
+
+def test_every_question_is_good_until_it_is_spoilt_and_asked_again_says_the_same() -> None:
+    assert len(corpus.QUESTIONS) == 5
+    for question in corpus.QUESTIONS:
+        asked = question(small())
+        assert asked.ask() == asked.ask() == question(small()).ask()
+        assert asked.ask().exit_code == 0
+
+
 def _applies(case: Case, good: Good) -> bool:
     if case.stage not in ("made", "asked"):
         return True
