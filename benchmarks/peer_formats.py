@@ -50,7 +50,14 @@ def run(command: list[str], place: Path, seconds: float = 120) -> subprocess.Com
     """A program in a folder, with no network to be asked."""
     environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
-        command, cwd=place, capture_output=True, text=True, errors="replace", check=False, timeout=seconds, env=environment
+        command,
+        cwd=place,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        timeout=seconds,
+        env=environment,
     )
 
 
@@ -95,7 +102,7 @@ def unreadable(path: str) -> tuple[Trial, ...]:
         Trial(8, "empty", raw(path, lambda b: b"")),
         Trial(8, "garbage at the end", raw(path, lambda b: b + b"\n{}")),
         Trial(8, "byte order mark", raw(path, lambda b: b"\xef\xbb\xbf" + b)),
-        Trial(8, "not UTF-8", raw(path, lambda b: b.replace(b'": "', b'": "\xff', 1))),
+        Trial(8, "not UTF-8", raw(path, lambda b: b.replace(b'"', b'"\xff', 1))),
     )
 
 
@@ -143,7 +150,7 @@ CHECK_JSONSCHEMA = Peer(
         Trial(14, "a cosine of 1.7", document(EVIDENCE, _observation(value=1.7))),
         Trial(
             15,
-            "an interval without its mean",
+            "an interval that leaves its mean out",
             document(EVIDENCE, _measurement(stated={"mean": 0.9, "low": 0.1, "high": 0.2})),
         ),
         Trial(
@@ -154,16 +161,36 @@ CHECK_JSONSCHEMA = Peer(
         Trial(22, "an unknown schema", document(EVIDENCE, lambda d: d.update(schema="husai:evidence/v0"))),
         Trial(22, "no schema", document(EVIDENCE, lambda d: d.pop("schema"))),
         Trial(23, "$schema of a file", document(EVIDENCE, lambda d: d.update({"$schema": "file:///etc/passwd"}))),
-        Trial(24, "a line break behind a digest", document(EVIDENCE, lambda d: d["site"].update(digest=d["site"]["digest"] + "\n"))),
+        Trial(
+            24,
+            "a line break behind a digest",
+            document(EVIDENCE, lambda d: d["site"].update(digest=d["site"]["digest"] + "\n")),
+        ),
         Trial(26, "a Cyrillic letter in a name", document(EVIDENCE, lambda d: d["site"].update(name="\u0430ddition"))),
-        Trial(27, "the digest of another subject", document(EVIDENCE, lambda d: d["subjects"][0].update(digest="sha256:" + "0" * 64))),
-        Trial(34, "a unit twice", document(EVIDENCE, lambda d: d["measurements"][0]["observations"].append(d["measurements"][0]["observations"][0]))),
+        Trial(
+            27,
+            "the digest of another subject",
+            document(EVIDENCE, lambda d: d["subjects"][0].update(digest="sha256:" + "0" * 64)),
+        ),
+        Trial(
+            34,
+            "a unit twice",
+            document(
+                EVIDENCE, lambda d: d["measurements"][0]["observations"].append(d["measurements"][0]["observations"][0])
+            ),
+        ),
         Trial(34, "a unit dropped", document(EVIDENCE, lambda d: d["measurements"][0]["observations"].pop())),
         Trial(34, "rows inflated", document(EVIDENCE, lambda d: d["data"][0].update(rows=10**6))),
-        Trial(41, "a benchmark that failed, with numbers", document(EVIDENCE, lambda d: d.update(outcome={"status": "failed", "reason": "It broke.", "next_step": ""}))),
+        Trial(
+            41,
+            "a benchmark that failed, with numbers",
+            document(
+                EVIDENCE, lambda d: d.update(outcome={"status": "failed", "reason": "It broke.", "next_step": ""})
+            ),
+        ),
         Trial(53, "one seed paired with itself", document(EVIDENCE, _observation(seeds=[42, 42]))),
     ),
-)  # fmt: skip
+)
 
 
 # --- inspect_ai
@@ -233,17 +260,32 @@ INSPECT = Peer(
     lambda programs, place: [str(programs / "inspect"), "log", "dump", str(place / LOG)],
     (
         Trial(1, "accuracy of 0.99, samples of 0.5", document(LOG, _accuracy(0.99))),
-        Trial(2, "the score of a sample edited", document(LOG, lambda d: d["samples"][1]["scores"]["includes"].update(value="C"))),
+        Trial(
+            2,
+            "the score of a sample edited",
+            document(LOG, lambda d: d["samples"][1]["scores"]["includes"].update(value="C")),
+        ),
         Trial(6, "no samples", document(LOG, lambda d: d.pop("samples"))),
         Trial(6, "no results", document(LOG, lambda d: d.pop("results"))),
-        Trial(7, "no samples and no scores", document(LOG, lambda d: (d.update(samples=[]), d["results"].update(scores=[], total_samples=0, completed_samples=0)))),
+        Trial(
+            7,
+            "no samples and no scores",
+            document(
+                LOG,
+                lambda d: (d.update(samples=[]), d["results"].update(scores=[], total_samples=0, completed_samples=0)),
+            ),
+        ),
         *unreadable(LOG),
         Trial(9, "NaN", _headline(b"NaN")),
         Trial(9, "Infinity", _headline(b"Infinity")),
         Trial(9, "1e400", _headline(b"1e400")),
         Trial(10, "a key twice", raw(LOG, lambda b: b.replace(b'"value": 0.5', b'"value": 0.5, "value": 0.99', 1))),
         Trial(11, "an integer of 5,000 digits", _headline(DIGITS)),
-        Trial(12, "100,000 lists in one another", number(LOG, lambda d: d["samples"][0]["metadata"].update(x=123456.5), DEEP)),
+        Trial(
+            12,
+            "100,000 lists in one another",
+            number(LOG, lambda d: d["samples"][0]["metadata"].update(x=123456.5), DEEP),
+        ),
         Trial(13, "a number as text", document(LOG, _accuracy("0.99"))),
         Trial(13, "true as a number", document(LOG, _accuracy(True))),
         Trial(13, "null", document(LOG, _accuracy(None))),
@@ -254,9 +296,13 @@ INSPECT = Peer(
         Trial(34, "a sample twice", document(LOG, lambda d: d["samples"].append(d["samples"][0]))),
         Trial(34, "counts inflated", document(LOG, _results(total_samples=4000, completed_samples=4000))),
         Trial(41, "an evaluation that failed, with results", document(LOG, lambda d: d.update(status="error"))),
-        Trial(42, "finished before it started", document(LOG, lambda d: d["stats"].update(completed_at="2001-01-01T00:00:00+00:00"))),
+        Trial(
+            42,
+            "finished before it started",
+            document(LOG, lambda d: d["stats"].update(completed_at="2001-01-01T00:00:00+00:00")),
+        ),
     ),
-)  # fmt: skip
+)
 
 
 # --- BagIt
@@ -369,7 +415,17 @@ BAGIT = Peer(
         Trial(5, "a payload file that no manifest lists", lambda p: (p / "bag/data/extra.json").write_text("{}")),
         Trial(5, "a file beside the payload that no manifest lists", lambda p: (p / "bag/extra.json").write_text("{}")),
         Trial(6, "a payload file is missing", lambda p: (p / PAYLOAD).unlink()),
-        Trial(7, "no payload and an empty manifest", lambda p: (shutil.rmtree(p / "bag/data"), (p / "bag/data").mkdir(), (p / MANIFEST).write_text(""), raw("bag/bag-info.txt", lambda b: b.replace(b"Payload-Oxum", b"Was-Oxum"))(p), _reseal(p))),
+        Trial(
+            7,
+            "no payload and an empty manifest",
+            lambda p: (
+                shutil.rmtree(p / "bag/data"),
+                (p / "bag/data").mkdir(),
+                (p / MANIFEST).write_text(""),
+                raw("bag/bag-info.txt", lambda b: b.replace(b"Payload-Oxum", b"Was-Oxum"))(p),
+                _reseal(p),
+            ),
+        ),
         Trial(8, "the manifest cut off within a line", lambda p: (raw(MANIFEST, lambda b: b[:-40])(p), _reseal(p))),
         Trial(8, "the manifest not UTF-8", lambda p: (raw(MANIFEST, lambda b: b + b"\xff\xfe\n")(p), _reseal(p))),
         Trial(10, "a file twice in the manifest, with two digests", _listed("0" * 64 + "  data/provenance.json")),
@@ -377,12 +433,25 @@ BAGIT = Peer(
         Trial(18, "an absolute path in the manifest", _leads_out(lambda p: str(p / "outside.txt"))),
         Trial(19, "a payload file is a link to the same bytes outside", _linked("bag", PAYLOAD.removeprefix("bag/"))),
         Trial(19, "a payload file is a pipe", _piped(PAYLOAD)),
-        Trial(22, "an unknown version", lambda p: (raw("bag/bagit.txt", lambda b: b.replace(b"0.97", b"9.97"))(p), _reseal(p))),
+        Trial(
+            22,
+            "an unknown version",
+            lambda p: (raw("bag/bagit.txt", lambda b: b.replace(b"0.97", b"9.97"))(p), _reseal(p)),
+        ),
         Trial(31, "the manifest of tag files deleted", lambda p: (p / "bag/tagmanifest-sha256.txt").unlink()),
         Trial(31, "the manifest of payload files deleted", lambda p: (p / MANIFEST).unlink()),
-        Trial(51, "names that differ in case alone", lambda p: ((p / "bag/data/STUDY.toml").write_text("outside\n"), _listed(f"{_outside(p)}  data/STUDY.toml")(p), raw("bag/bag-info.txt", lambda b: b.replace(b"Payload-Oxum", b"Was-Oxum"))(p), _reseal(p))),
+        Trial(
+            51,
+            "names that differ in case alone",
+            lambda p: (
+                (p / "bag/data/STUDY.toml").write_text("outside\n"),
+                _listed(f"{_outside(p)}  data/STUDY.toml")(p),
+                raw("bag/bag-info.txt", lambda b: b.replace(b"Payload-Oxum", b"Was-Oxum"))(p),
+                _reseal(p),
+            ),
+        ),
     ),
-)  # fmt: skip
+)
 
 
 # --- model-signing
@@ -446,6 +515,13 @@ def _forged(place: Path) -> None:
     document("signature", _payload(lambda b: b.replace(old, new)))(place)
 
 
+def _in_our_name(place: Path) -> None:
+    """A stranger's signature that says it is by our key."""
+    ours = json.loads((place / "signature").read_bytes())["verificationMaterial"]["publicKey"]
+    _instead("signature of stranger")(place)
+    document("signature", lambda d: d["verificationMaterial"].update(publicKey=ours))(place)
+
+
 def _made_again(place: Path) -> None:
     shutil.rmtree(place / "model")
     (place / "other").rename(place / "model")
@@ -458,8 +534,14 @@ MODEL_SIGNING = Peer(
     "model_signing verify key --public_key key.pub --signature signature model",
     _signed,
     lambda programs, place: [
-        str(programs / "model_signing"), "verify", "key",
-        "--public_key", "key.pub", "--signature", "signature", "model",
+        str(programs / "model_signing"),
+        "verify",
+        "key",
+        "--public_key",
+        "key.pub",
+        "--signature",
+        "signature",
+        "model",
     ],
     (
         Trial(2, "a file edited", _digit(SIGNED)),
@@ -470,20 +552,37 @@ MODEL_SIGNING = Peer(
         Trial(6, "a file is missing", lambda p: (p / SIGNED).unlink()),
         Trial(7, "no file at all", lambda p: (shutil.rmtree(p / "model"), (p / "model").mkdir())),
         *unreadable("signature"),
-        Trial(10, "a key twice in the signature", raw("signature", lambda b: b.replace(b'"payloadType"', b'"payloadType":"x","payloadType"', 1))),
+        Trial(
+            10,
+            "a key twice in the signature",
+            raw("signature", lambda b: b.replace(b'"payloadType"', b'"payloadType":"x","payloadType"', 1)),
+        ),
         Trial(12, "100,000 lists in one another as signature", raw("signature", lambda b: DEEP)),
         Trial(19, "a file is a link to the same bytes outside", _linked("model", SIGNED.removeprefix("model/"))),
         Trial(19, "a file is a pipe", _piped(SIGNED)),
         Trial(29, "the signature of another model by the same key", _instead("signature of other")),
         Trial(30, "signed by another key", _instead("signature of stranger")),
-        Trial(30, "another payload type", document("signature", lambda d: d["dsseEnvelope"].update(payloadType="text/plain"))),
-        Trial(30, "another predicate type in the payload", document("signature", _payload(lambda b: b.replace(b"model_signing", b"model_singing")))),
+        Trial(30, "signed by another key in the name of ours", _in_our_name),
+        Trial(
+            30,
+            "another payload type",
+            document("signature", lambda d: d["dsseEnvelope"].update(payloadType="text/plain")),
+        ),
+        Trial(
+            30,
+            "another predicate type in the payload",
+            document("signature", _payload(lambda b: b.replace(b"model_signing", b"model_singing"))),
+        ),
         Trial(30, "another digest in the payload", _forged),
-        Trial(30, "the signatures taken away", document("signature", lambda d: d["dsseEnvelope"].update(signatures=[]))),
+        Trial(
+            30, "the signatures taken away", document("signature", lambda d: d["dsseEnvelope"].update(signatures=[]))
+        ),
         Trial(31, "the signature deleted", lambda p: (p / "signature").unlink()),
-        Trial(51, "names that differ in case alone", lambda p: shutil.copy(p / "model/study.toml", p / "model/STUDY.toml")),
+        Trial(
+            51, "names that differ in case alone", lambda p: shutil.copy(p / "model/study.toml", p / "model/STUDY.toml")
+        ),
     ),
-)  # fmt: skip
+)
 
 
 # --- ro-crate-py
@@ -516,13 +615,8 @@ def _crate(programs: Path, place: Path) -> None:
     make([str(programs / "python"), "-c", CRATE, str(BUNDLE / "evidence")], place)
 
 
-def _entity(change: Callable[[Any], object]) -> Spoil:
-    """A change of the entity of a file, wherever it stands in the graph."""
-    return document(METADATA, lambda d: change(next(e for e in d["@graph"] if "reconstruction" in e["@id"])))
-
-
 def _renamed(name: Callable[[Path], str]) -> Spoil:
-    """A file of the crate under another @id, which leads to a file that is there."""
+    """A file of the crate under another @id, where there is a file, too."""
 
     def spoil(place: Path) -> None:
         (place / "outside.txt").write_text("outside\n")
@@ -535,30 +629,44 @@ def _renamed(name: Callable[[Path], str]) -> Spoil:
 ROCRATE = Peer(
     "ro-crate-py",
     "rocrate",
-    "ROCrate('crate').write('copy'); any exception but a RecursionError counts as stopped",
+    "ROCrate('crate').write('copies/copy'); any exception but a RecursionError counts as stopped",
     _crate,
-    lambda programs, place: [str(programs / "python"), "-c", COPY, "crate", "copy"],
+    lambda programs, place: [str(programs / "python"), "-c", COPY, "crate", "copies/copy"],
     (
         Trial(2, "a file edited", _digit("crate/evidence/reconstruction.addition.json")),
         Trial(4, "two files exchanged", _swapped("crate/evidence/reconstruction.addition.json", f"crate/{OTHER}")),
         Trial(5, "a file that the metadata does not list", lambda p: (p / "crate/extra.json").write_text("{}")),
         Trial(6, "a listed file is missing", lambda p: (p / "crate/evidence/reconstruction.addition.json").unlink()),
         Trial(6, "no metadata", lambda p: (p / METADATA).unlink()),
-        Trial(7, "a crate of no files", document(METADATA, lambda d: (d.update({"@graph": [e for e in d["@graph"] if e["@id"] in ("./", "ro-crate-metadata.json")]}), [e.pop("hasPart", None) for e in d["@graph"]]))),
+        Trial(
+            7,
+            "a crate of no files",
+            document(
+                METADATA,
+                lambda d: (
+                    d.update({"@graph": [e for e in d["@graph"] if e["@id"] in ("./", "ro-crate-metadata.json")]}),
+                    [e.pop("hasPart", None) for e in d["@graph"]],
+                ),
+            ),
+        ),
         *unreadable(METADATA),
         Trial(9, "NaN", number(METADATA, lambda d: d["@graph"][0].update(rows=123456.5), b"NaN")),
         Trial(9, "1e400", number(METADATA, lambda d: d["@graph"][0].update(rows=123456.5), b"1e400")),
         Trial(10, "a key twice", raw(METADATA, lambda b: b.replace(b'"@type"', b'"@type": "x", "@type"', 1))),
-        Trial(11, "an integer of 5,000 digits", number(METADATA, lambda d: d["@graph"][0].update(rows=123456.5), DIGITS)),
-        Trial(12, "100,000 lists in one another", number(METADATA, lambda d: d["@graph"][0].update(rows=123456.5), DEEP)),
-        Trial(13, "a number as text", _entity(lambda e: e.update(rows="many"))),
-        Trial(18, "../ in an @id", _renamed(lambda p: "../outside.txt")),
-        Trial(18, "a file: URI with an absolute path in an @id", _renamed(lambda p: (p / "outside.txt").as_uri())),
-        Trial(19, "a file is a link to the same bytes outside", _linked("crate", "evidence/reconstruction.addition.json")),
+        Trial(
+            11, "an integer of 5,000 digits", number(METADATA, lambda d: d["@graph"][0].update(rows=123456.5), DIGITS)
+        ),
+        Trial(
+            12, "100,000 lists in one another", number(METADATA, lambda d: d["@graph"][0].update(rows=123456.5), DEEP)
+        ),
+        Trial(18, "../ in an @id: written outside the copy", _renamed(lambda p: "../outside.txt")),
+        Trial(
+            19, "a file is a link to the same bytes outside", _linked("crate", "evidence/reconstruction.addition.json")
+        ),
         Trial(19, "a file is a pipe", _piped("crate/evidence/reconstruction.addition.json")),
         Trial(22, "an unknown version", raw(METADATA, lambda b: b.replace(b"ro/crate/1.", b"ro/crate/9."))),
         Trial(34, "an entity twice", document(METADATA, lambda d: d["@graph"].append(dict(d["@graph"][-1])))),
     ),
-)  # fmt: skip
+)
 
 PEERS = (INSPECT, CHECK_JSONSCHEMA, BAGIT, ROCRATE, MODEL_SIGNING)

@@ -6,8 +6,8 @@
 
 The first runs every trial as a process of its own in a copy of the peer's good input, which must pass, and our own
 corpus on the toy bundle; the second writes the tables of docs/peers.md from the committed result. A trial is `stopped`
-(an exit code other than 0 and a message), `traceback` (an uncaught exception reached the user), `hung` (no answer within
-30 seconds) or `passed` (exit code 0).
+(an exit code other than 0 and a message), `traceback` (an uncaught exception reached the user), `hung` (no answer in 30
+seconds) or `passed` (exit code 0).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def tried(peer: Peer, programs: Path) -> dict[str, Any]:
         assert outcome == "passed", f"{peer.name} refuses its own good input: {said}"
         for index, trial in enumerate(peer.trials):
             place = Path(folder) / str(index)
-            shutil.copytree(good, place, ignore=shutil.ignore_patterns("copy"))
+            shutil.copytree(good, place, ignore=shutil.ignore_patterns("copies"))
             trial.spoil(place)
             outcome, code, said = asked(peer, programs, place)
             trials.append({"threat": trial.threat, "what": trial.what, "outcome": outcome, "exit": code, "said": said})
@@ -78,7 +78,7 @@ VERSION = "import sys; from importlib.metadata import version; print(version(sys
 
 
 def ours() -> dict[str, Any]:
-    """The corpus on the toy bundle: by threat how many cases apply, and how many are stopped with code and exit code."""
+    """The corpus on the toy bundle: by threat how many cases apply, and how many are stopped as they must be."""
     from husai_core import __version__
     from husai_core.testing.corpus import CASES, Good, NotApplicable
 
