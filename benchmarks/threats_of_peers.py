@@ -38,14 +38,17 @@ POLICY = "toy"
 
 
 def asked(peer: Peer, programs: Path, place: Path) -> tuple[str, int | None, str]:
-    """What a peer says of the input in a folder: outcome, exit code and the last line that it printed."""
+    """What a peer says of the input in a folder: outcome, exit code and the last line that it printed.
+
+    Of what passed only a line that our own calling script noted is kept.
+    """
     try:
         done = run(peer.command(programs, place), place, SECONDS)
     except subprocess.TimeoutExpired:
         return "hung", None, ""
     text = done.stdout + done.stderr
     if done.returncode == 0:
-        return "passed", 0, ""
+        return "passed", 0, next((line for line in text.splitlines() if line.startswith("note: ")), "")
     outcome = "traceback" if "Traceback (most recent call last)" in text or done.returncode < 0 else "stopped"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     said = lines[-1] if lines else ""
@@ -143,7 +146,8 @@ def let_through(result: Mapping[str, Any]) -> str:
 def _passed(peer: Mapping[str, Any]) -> Iterator[str]:
     for trial in peer["trials"]:
         if trial["outcome"] == "passed":
-            yield f"{trial['what']} ({trial['threat']})"
+            note = trial["said"].removeprefix("note: ")
+            yield f"{trial['what']} ({', '.join(filter(None, (str(trial['threat']), note)))})"
 
 
 TABLES = {"table": table, "let through": let_through}
@@ -166,18 +170,19 @@ def rendered(page: str, result: Mapping[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--peers", type=Path, help="the folder of programs of an environment with the peers")
-    parser.add_argument("--only", help="one peer, by name")
+    parser.add_argument("--only", help="measure this peer again, and keep the rest of the committed result")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--render", action="store_true")
     options = parser.parse_args()
     if options.peers:
-        chosen = [peer for peer in PEERS if options.only in (None, peer.name)]
+        before = {} if options.only is None else json.loads(RESULT.read_text())
+        kept = {peer["name"]: peer for peer in before.get("peers", ()) if peer["name"] != options.only}
         result = {
             "command": "python benchmarks/threats_of_peers.py --peers PEERS/bin --out benchmarks/threats_of_peers.json",
             "python": platform.python_version(),
             "system": platform.system(),
-            "husai": ours() if options.only is None else {},
-            "peers": [tried(peer, options.peers.absolute()) for peer in chosen],
+            "husai": before["husai"] if before else ours(),
+            "peers": [kept.get(peer.name) or tried(peer, options.peers.absolute()) for peer in PEERS],
         }
         if options.out:
             options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
