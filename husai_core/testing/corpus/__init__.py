@@ -13,15 +13,49 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from husai_core.bundle import Snapshot
-from husai_core.testing.corpus import archives, comparisons, files, identity, plans, reading, records, units, values
-from husai_core.testing.corpus.case import Case, Outcome, judge, judge_path
+from husai_core.testing.corpus import (
+    amendments,
+    archives,
+    attestations,
+    claims,
+    comparisons,
+    files,
+    identity,
+    plans,
+    reading,
+    records,
+    releases,
+    units,
+    values,
+    waivers,
+)
+from husai_core.testing.corpus.case import Case
+from husai_core.testing.corpus.judging import Outcome, Question, judge, judge_path
 from husai_core.testing.corpus.specimen import Good, NotApplicable, Specimen, seal
 
-_FAMILIES = (reading, files, values, units, identity, plans, comparisons, records, archives)
+_FAMILIES = (
+    reading, files, values, units, identity, plans, comparisons, records, archives,
+    attestations, releases, waivers, amendments, claims,
+)  # fmt: skip
 
 CASES: tuple[Case, ...] = tuple(case for module in _FAMILIES for case in module.FAMILY.cases)
+QUESTIONS: tuple[Callable[[Good], Question], ...] = tuple(m.FAMILY.question for m in _FAMILIES if m.FAMILY.question)
+"""What is asked with more than a bundle: a key, a last release, waivers, another policy, a text. Unspoilt, all hold."""
 
-__all__ = ["CASES", "Case", "Good", "NotApplicable", "Outcome", "Specimen", "against", "judge", "judge_path", "seal"]
+__all__ = [
+    "CASES",
+    "QUESTIONS",
+    "Case",
+    "Good",
+    "NotApplicable",
+    "Outcome",
+    "Question",
+    "Specimen",
+    "against",
+    "judge",
+    "judge_path",
+    "seal",
+]
 
 
 def against(
@@ -45,6 +79,7 @@ def against(
         if case is None:
             unspoilt = judge(Snapshot("bundle", good().files), good().policy)
             assert unspoilt.exit_code == 0, f"only a released bundle can be spoilt\n{unspoilt.text}"
+            _ask_unspoilt(good())
             return
         try:
             case.check(good())
@@ -52,3 +87,14 @@ def against(
             pytest.skip(str(reason))
 
     return test_corpus
+
+
+def _ask_unspoilt(good: Good) -> None:
+    """What is brought along does no harm while it is good."""
+    for question in QUESTIONS:
+        try:
+            asked = question(good)
+        except NotApplicable:
+            continue
+        found = asked.ask()
+        assert found.exit_code == 0, f"{question}: a false alarm\n{found.text}"

@@ -9,26 +9,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from husai_core.bundle import Snapshot
+from husai_core.testing.corpus.judging import Outcome, Question, judge, judge_path
 from husai_core.testing.corpus.specimen import Good, Specimen
 
-Stage = Literal["made", "sealed", "folder", "archive"]
-"""When the bundle is spoilt: before it is sealed, afterwards, on the disk, or as a zip."""
+Stage = Literal["made", "sealed", "folder", "archive", "asked"]
+"""When the bundle is spoilt: before it is sealed, afterwards, on the disk, as a zip, or with what is brought along."""
 
 Spoil = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the gate said of a spoilt bundle."""
-
-    exit_code: int
-    codes: frozenset[str]
-    text: str
-
-
-@dataclass(frozen=True)
 class Case:
-    """A named mutation. `threat` is its row in docs/threats.md."""
+    """A named mutation. `threat` is its row in docs/threats.md.
+
+    Without a code it is one that is refused before anything is judged. `question` makes of a bundle what a case that
+    is `asked` spoils.
+    """
 
     id: str
     threat: int
@@ -37,6 +33,7 @@ class Case:
     exit_code: int
     stage: Stage
     spoil: Spoil
+    question: Callable[[Good], Question] | None = None
 
     def run(self, good: Good) -> Outcome:
         """Spoil a copy of the bundle and judge it; NotApplicable where the bundle has nothing to be spoilt so."""
@@ -45,6 +42,10 @@ class Case:
             self.spoil(specimen)
             files = specimen.seal()
             return judge(Snapshot("bundle", files), specimen.judged_by)
+        if self.question:
+            question = self.question(good)
+            self.spoil(question)
+            return question.ask()
         files = dict(good.files)
         if self.stage == "sealed":
             self.spoil(files)
@@ -55,37 +56,11 @@ class Case:
     def check(self, good: Good) -> None:
         """Fail unless the gate stops the spoilt bundle with this code and exit code."""
         found = self.run(good)
-        said = f"{self.id}: {self.description}\nexpected {self.code}, exit {self.exit_code}; {sorted(found.codes)}, "
+        wanted = f"{self.code or 'no finding'}, exit {self.exit_code}"
+        said = f"{self.id}: {self.description}\nexpected {wanted}; {sorted(found.codes)}, "
         assert found.exit_code == self.exit_code, f"{said}exit {found.exit_code}\n{found.text}"
-        assert self.code in found.codes, f"{said}exit {found.exit_code}\n{found.text}"
+        assert self.code in found.codes or not self.code, f"{said}exit {found.exit_code}\n{found.text}"
         assert "GATE-ERROR" not in found.codes - {self.code}, f"{said}a check of the gate broke\n{found.text}"
-
-
-def judge(snapshot: Snapshot, policy: bytes) -> Outcome:
-    """What `husai gate` says of files in memory; every reporter must be able to say it."""
-    from husai_gates import pipeline
-    from husai_gates.policy import load
-
-    return _outcome(pipeline.decide(snapshot, load(policy, "policy")))
-
-
-def judge_path(path: Path, policy: bytes) -> Outcome:
-    """What `husai gate` says of a folder or a zip."""
-    from husai_gates import pipeline
-
-    place = path.parent / "policy.toml"
-    place.write_bytes(policy)
-    return _outcome(pipeline.gate(path, str(place)))
-
-
-def _outcome(decision: Any) -> Outcome:
-    from husai_gates.reporters import REPORTERS
-
-    decision.to_bytes()
-    codes = {finding.code for finding in decision.findings} | {row.code for row in decision.rows}
-    codes |= {cell.code for row in decision.rows for cell in row.cells}
-    texts = [report(decision) for report in REPORTERS.values()]
-    return Outcome(int(decision.exit_code), frozenset(codes), texts[0])
 
 
 def _on_disk(case: Case, files: Mapping[str, bytes], folder: Path, policy: bytes) -> Outcome:
@@ -101,16 +76,19 @@ def _on_disk(case: Case, files: Mapping[str, bytes], folder: Path, policy: bytes
 
 
 class Family:
-    """The cases of one module, in the order in which they are written."""
+    """The cases of one module, in the order in which they are written; those of a question are all about that."""
 
-    def __init__(self) -> None:
+    def __init__(self, question: Callable[[Good], Question] | None = None) -> None:
         self.cases: list[Case] = []
+        self.question = question
+        self._stage: Stage = "asked" if question else "made"
 
-    def case(self, threat: int, code: str, exit_code: int = 3, stage: Stage = "made") -> Callable[[Spoil], Spoil]:
+    def case(self, threat: int, code: str, exit_code: int = 3, stage: Stage | None = None) -> Callable[[Spoil], Spoil]:
         """A decorator: the function's name is the case's id, its first line the description."""
 
         def keep(spoil: Spoil) -> Spoil:
-            self.add(spoil.__name__, threat, (spoil.__doc__ or "").split("\n")[0], code, exit_code, stage, spoil)
+            says, when = (spoil.__doc__ or "").split("\n")[0], stage or self._stage
+            self.add(spoil.__name__, threat, says, code, exit_code, when, spoil)
             return spoil
 
         return keep
@@ -120,4 +98,4 @@ class Family:
     ) -> None:
         """One case, where a decorator would say the same thing many times."""
         identifier = name.strip("_").replace("_", "-").replace(" ", "-")
-        self.cases.append(Case(identifier, threat, description, code, exit_code, stage, spoil))
+        self.cases.append(Case(identifier, threat, description, code, exit_code, stage, spoil, self.question))
