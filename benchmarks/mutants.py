@@ -330,8 +330,8 @@ def map_tests(bench: Bench, which: Iterable[str]) -> dict[str, Any]:
     return tests
 
 
-def choose(mutant: Mutant, tests: dict[str, Any], bench: Bench) -> list[str]:
-    """The tests that run the mutated statement: those of the module, then the shortest first."""
+def choose(mutant: Mutant, tests: dict[str, Any], bench: Bench, limit: float) -> list[str]:
+    """The tests that run the mutated statement: those of the module, then the shortest first, for so many seconds."""
     lines = _statement(mutant)
     own = f"test_{mutant.module.rsplit('/', 1)[-1]}.py"
     chosen = []
@@ -340,7 +340,8 @@ def choose(mutant: Mutant, tests: dict[str, Any], bench: Bench) -> list[str]:
         ran = known["lines"].get(mutant.module, []) if known else []
         if ran if lines is None else lines.intersection(ran):
             chosen.append((1 if own in name else 2, known["seconds"], name))
-    return [name for *_, name in sorted(chosen)]
+    spent = itertools.accumulate(seconds for _, seconds, _ in sorted(chosen))
+    return [name for (*_, name), so_far in zip(sorted(chosen), spent, strict=True) if so_far <= limit]
 
 
 def _statement(mutant: Mutant) -> set[int] | None:
@@ -379,6 +380,7 @@ def main() -> None:
     parser.add_argument("--map", type=Path, help="which test runs which lines: read if it is there, written if not")
     parser.add_argument("--only", help="modules, by comma")
     parser.add_argument("--again", action="store_true", help="only the mutants that --out says were not killed")
+    parser.add_argument("--seconds", type=float, default=1e9, help="of tests, as mapped, that a mutant must outlive")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     modules = options.only.split(",") if options.only else list(MODULES)
@@ -393,7 +395,7 @@ def main() -> None:
         print(f"{len(bench.items)} tests, failing without a mutant: {failing}", file=sys.__stdout__, flush=True)
         results = json.loads(options.out.read_text()) if options.out and options.out.exists() else {}
         for module in modules:
-            results[module] = _try_all(module, tests, bench, results.get(module, []) if options.again else None)
+            results[module] = _try_all(module, tests, bench, results.get(module, []) if options.again else None, options.seconds)
             if options.out:
                 options.out.write_text(json.dumps(results, indent=1))
 
@@ -402,7 +404,7 @@ def main() -> None:
     sys.exit(pytest.main(args, plugins=[Bench(work)]))
 
 
-def _try_all(module: str, tests: dict[str, Any], bench: Bench, before: list[Any] | None) -> list[Any]:
+def _try_all(module: str, tests: dict[str, Any], bench: Bench, before: list[Any] | None, limit: float) -> list[Any]:
     known = {entry["name"]: entry for entry in before or []}
     entries, begin = [], time.monotonic()
     for mutant in mutants_of(module):
@@ -410,7 +412,7 @@ def _try_all(module: str, tests: dict[str, Any], bench: Bench, before: list[Any]
         if old and old["fate"] == "killed":
             entries.append(old)
             continue
-        found = attempt(mutant, choose(mutant, tests, bench), bench)
+        found = attempt(mutant, choose(mutant, tests, bench, limit), bench)
         entries.append({"name": mutant.name, "line": mutant.line, **found})
         if found["fate"] != "killed":
             print(f"  {found['fate']}: {mutant.line} {mutant.name}", file=sys.__stdout__, flush=True)
