@@ -30,6 +30,7 @@ import sys
 import time
 import tomllib
 import types
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -331,7 +332,7 @@ def map_tests(bench: Bench, which: Iterable[str]) -> dict[str, Any]:
 
 
 def choose(mutant: Mutant, tests: dict[str, Any], bench: Bench, limit: float) -> list[str]:
-    """The tests that run the mutated statement: those of the module, then the shortest first, for so many seconds."""
+    """The tests that run the mutated statement: those of the module, then of every file in turn, for so many seconds."""
     lines = _statement(mutant)
     own = f"test_{mutant.module.rsplit('/', 1)[-1]}.py"
     chosen = []
@@ -340,8 +341,15 @@ def choose(mutant: Mutant, tests: dict[str, Any], bench: Bench, limit: float) ->
         ran = known["lines"].get(mutant.module, []) if known else []
         if ran if lines is None else lines.intersection(ran):
             chosen.append((1 if own in name else 2, known["seconds"], name))
-    spent = itertools.accumulate(seconds for _, seconds, _ in sorted(chosen))
-    return [name for (*_, name), so_far in zip(sorted(chosen), spent, strict=True) if so_far <= limit]
+    ranks: Counter[str] = Counter()
+    ordered = []
+    for rank, seconds, name in sorted(chosen):
+        file = name.partition("::")[0]
+        ranks[file] += 1
+        ordered.append((0 if rank == 1 else ranks[file], seconds, name))
+    ordered.sort()
+    spent = itertools.accumulate(seconds for _, seconds, _ in ordered)
+    return [name for (*_, name), so_far in zip(ordered, spent, strict=True) if so_far <= limit]
 
 
 def _statement(mutant: Mutant) -> set[int] | None:
@@ -395,7 +403,9 @@ def main() -> None:
         print(f"{len(bench.items)} tests, failing without a mutant: {failing}", file=sys.__stdout__, flush=True)
         results = json.loads(options.out.read_text()) if options.out and options.out.exists() else {}
         for module in modules:
-            results[module] = _try_all(module, tests, bench, results.get(module, []) if options.again else None, options.seconds)
+            results[module] = _try_all(
+                module, tests, bench, results.get(module, []) if options.again else None, options.seconds
+            )
             if options.out:
                 options.out.write_text(json.dumps(results, indent=1))
 

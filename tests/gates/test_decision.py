@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from husai_gates.decision import Cell, Decision, InFamily, PolicyName, Row
+from husai_gates.interval import Interval, Spread
 
 DIGEST = "sha256:" + "0" * 64
 CELL = Cell("c", None, "pass", "RULE-HOLDS", "holds")
@@ -59,3 +60,24 @@ def test_a_place_in_a_family_is_written_in_whole() -> None:
     assert place.to_json() == {"name": "f", "p": 0.01, "adjusted": 0.3333333333, "error": 0.05, "rules": 3}
     decision = Decision.from_json(made(family=place).to_json())
     assert decision.rows[0].family == dataclasses.replace(place, adjusted=0.3333333333)
+
+
+def test_what_was_compared_with_is_written_and_read_back() -> None:
+    decision = dataclasses.replace(made(), baseline=DIGEST, attested_by=("k",))
+    data = decision.to_json()
+    assert data["baseline"] == {"content_digest": DIGEST}
+    assert data["attested_by"] == ["k"]
+    assert Decision.from_json(data) == decision
+    assert made().to_json()["baseline"] is None
+    assert "attested_by" not in made().to_json()
+
+
+def test_an_interval_is_written_with_its_spread_or_without_where_it_has_none() -> None:
+    share = Interval(0.5, 0.25, 0.75, 4, "Wilson over seeds", 0.95)
+    for spreads in ((), (Spread(0.125, 3.0),)):
+        interval = dataclasses.replace(share, spreads=spreads)
+        cell = dataclasses.replace(CELL, interval=interval, worst=((1, 2), 0.5), p=0.25, exact_p=0.5, detectable=2.0)
+        data = cell.to_json()
+        error, freedom = (spreads[0].error, spreads[0].freedom) if spreads else (None, None)
+        assert (data["interval"]["standard_error"], data["interval"]["degrees_of_freedom"]) == (error, freedom)
+        assert Cell.from_json(data) == cell
