@@ -1,4 +1,4 @@
-"""Which faults in the judge, the rules and the statistics would no test notice? One fault at a time is planted and tried.
+"""Which faults in the judge, the rules and the statistics would no test notice? Each is planted by itself and tried.
 
     python benchmarks/mutants.py [--map FILE] [--only decision,judge] [--out FILE]
 
@@ -230,8 +230,8 @@ def _exchange(old: Any, new: Any) -> bool:
             return True
         return False
     if isinstance(old, type) and isinstance(new, type) and old.__module__ == new.__module__:
-        return any([_exchange(_function(vars(old)[key]), _function(vars(new)[key]))
-                    for key in vars(new) if key in vars(old)])  # fmt: skip
+        pairs = [(_function(vars(old)[key]), _function(vars(new)[key])) for key in vars(new) if key in vars(old)]
+        return any([_exchange(one, other) for one, other in pairs])  # noqa: C419  (all of them, not up to the first)
     return False
 
 
@@ -332,7 +332,7 @@ def map_tests(bench: Bench, which: Iterable[str]) -> dict[str, Any]:
 
 
 def choose(mutant: Mutant, tests: dict[str, Any], bench: Bench, limit: float) -> list[str]:
-    """The tests that run the mutated statement: those of the module, then of every file in turn, for so many seconds."""
+    """The tests that run the mutated statement: those of the module, then of every file in turn, up to a limit."""
     lines = _statement(mutant)
     own = f"test_{mutant.module.rsplit('/', 1)[-1]}.py"
     chosen = []
