@@ -97,7 +97,24 @@ def test_an_audited_bundle_is_judged_against_each_last_release_anew(draft: Any, 
     report = audit(snapshot)
     policy = loaded('kind = "regression"\nbenchmark = "reconstruction"\nmetric = "explained_variance"\nmargin = 0.01')
     for release, status in ((None, "missing"), (last, "pass"), (None, "missing"), (last, "pass")):
-        assert [row.status for row in judge(report, policy, snapshot, release).rows] == [status]
+        (row,) = judge(report, policy, snapshot, release).rows
+        assert (row.status, [cell.against for cell in row.cells]) == (status, ["last release"])
+
+
+def test_rows_are_worked_out_once(draft: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = Snapshot("bundle", draft.files())
+    report = audit(snapshot)
+    policy = loaded(FLOOR + "at_least = 0.9")
+    once = judge(report, policy, snapshot)
+    monkeypatch.setitem(judging.RULES, "threshold", None)
+    assert judge(report, policy, snapshot) == once
+    assert judge(audit(snapshot), policy, snapshot).rows[0].status == "error"
+
+
+def test_a_mistake_of_the_policy_is_a_finding_that_names_the_rule(draft: Any, decide: Any) -> None:
+    decision = decide(draft.files(), HEAD + FLOOR.replace("explained_variance", "dead_fraction") + "at_least = 0.1")
+    assert [(f.code, f.file, f.path) for f in decision.findings] == [("POL-DIRECTION", "policy", "$.rule.it")]
+    assert int(decision.exit_code) == 64
 
 
 def test_what_is_not_compared_with_the_last_release_keeps_the_name_of_its_comparator(row: Any) -> None:
@@ -109,6 +126,7 @@ def test_what_is_not_compared_with_the_last_release_keeps_the_name_of_its_compar
     ("findings", "status", "code"),
     [
         ((Finding("EV-FAILED", "a", "$", "r"), Finding("EV-DIGEST", "b", "$", "r")), "invalid", "EV-DIGEST"),
+        ((Finding("EV-DIGEST", "b", "$", "r"), Finding("EV-SUBJECT", "a", "$", "r")), "invalid", "EV-DIGEST"),
         ((Finding("GATE-ERROR", ".", "$", "r"),), "error", "GATE-ERROR"),
     ],
 )
@@ -119,6 +137,8 @@ def test_a_bundle_that_cannot_be_believed_is_not_judged(
     report: AuditReport = audit(snapshot).with_findings(findings)
     decision = judge(report, loaded(FLOOR + "at_least = 0.9"), snapshot)
     assert [(row.status, row.code, row.cells) for row in decision.rows] == [(status, code, ())]
+    if status == "invalid":
+        assert decision.rows[0].says == "the bundle cannot be believed: EV-DIGEST b"
     assert set(findings) <= set(decision.findings)
 
 
