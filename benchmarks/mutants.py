@@ -56,6 +56,16 @@ MODULES = (
     "pipeline", "audit/seal", "separation", "normal", "chi_square", "audit/plan", "audit/choice", "strictness",
 )  # fmt: skip
 
+# Where the tests of a module lie that has no file of its own, or more than one: these are run first.
+BESIDE = {
+    "rules": ("rules", "rule_kinds"),
+    "rules/qualified": ("rules", "qualified"),
+    "observe": ("rules", "rule_kinds"),
+    "audit/seal": ("mutations",),
+    "finding": ("exit_code",),
+    "select": ("judge", "comparable"),
+}
+
 # Of every comparison the neighbour, the opposite and the one that a one-sided test cannot tell from it.
 COMPARISONS = {
     "Lt": ("LtE", "NotEq", "GtE"),
@@ -334,13 +344,14 @@ def map_tests(bench: Bench, which: Iterable[str]) -> dict[str, Any]:
 def choose(mutant: Mutant, tests: dict[str, Any], bench: Bench, limit: float) -> list[str]:
     """The tests that run the mutated statement: those of the module, then of every file in turn, up to a limit."""
     lines = _statement(mutant)
-    own = f"test_{mutant.module.rsplit('/', 1)[-1]}.py"
+    folder, _, stem = mutant.module.rpartition("/")
+    own = {f"test_{one}.py" for one in (stem, *BESIDE.get(mutant.module, BESIDE.get(folder, ())))}
     chosen = []
     for name in bench.items:
         known = tests[name]
         ran = known["lines"].get(mutant.module, []) if known else []
         if ran if lines is None else lines.intersection(ran):
-            chosen.append((1 if own in name else 2, known["seconds"], name))
+            chosen.append((1 if name.partition("::")[0].rpartition("/")[2] in own else 2, known["seconds"], name))
     ranks: Counter[str] = Counter()
     ordered = []
     for rank, seconds, name in sorted(chosen):
@@ -380,7 +391,7 @@ def attempt(mutant: Mutant, names: list[str], bench: Bench) -> dict[str, Any]:
         by = bench.run(names)
         return {"fate": "killed", "by": by} if by else {"fate": "survived"}
 
-    return in_fork(job, 90) or {"fate": "timeout"}
+    return in_fork(job, 30) or {"fate": "timeout"}
 
 
 def main() -> None:

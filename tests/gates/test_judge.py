@@ -76,6 +76,16 @@ def test_a_rule_about_nobody_names_whom_and_where(row: Any) -> None:
     assert nobody.says == "the bundle has no condition that is condition 'nobody'"
 
 
+def test_a_control_that_a_candidate_lacks_is_missing_by_name(row: Any, draft: Any) -> None:
+    two_candidates(draft)
+    found = row(FLOOR + 'at_least = 0.9\nsubject = { control = "pca" }')
+    assert [(cell.condition, cell.status, cell.code) for cell in found.cells] == [
+        ("addition.relu.pca", "missing", "EV-ABSENT"),
+        ("addition.topk.pca", "missing", "EV-ABSENT"),
+    ]
+    assert "there is no control 'pca' here" in found.says
+
+
 def test_an_audited_bundle_is_judged_by_each_policy_anew(draft: Any) -> None:
     snapshot = Snapshot("bundle", draft.files())
     report = audit(snapshot)

@@ -182,6 +182,26 @@ def test_of_several_metrics_one_is_luck(row: Any, draft: Any) -> None:
     assert (found.status, found.cells[0].p) == ("fail", pytest.approx(0.036, rel=1e-4))
 
 
+def test_a_gain_that_never_varies_is_not_the_one_that_counts(row: Any, draft: Any) -> None:
+    """The same 0.02 for every seed proves nothing, and the other metric of the two shows no gain."""
+    theirs = draft.measurement("explained_variance", "addition.relu")["observations"]
+    for one, other in zip(draft.measurement("explained_variance")["observations"], theirs, strict=True):
+        other["value"] = one["value"] - 0.02
+    assert (row(PARETO).status, row(PARETO).code) == ("fail", "RULE-FAILED")
+
+
+def test_a_gain_of_nought_on_its_lower_bound_is_none(row: Any, draft: Any) -> None:
+    """Dead latents are whole numbers, so their gain may be the same for every seed and count."""
+    for place, observation in enumerate(draft.measurement("dead_fraction")["observations"]):
+        observation["value"] = (40 + place) / 256
+        draft.measurement("dead_fraction", "addition.relu")["observations"][place]["value"] = (40 + place) / 256
+    for observation in draft.measurement("explained_variance")["observations"]:
+        observation["value"] -= 0.02
+    found = row(PARETO)
+    assert (found.status, found.cells[0].p) == ("fail", 1.0)
+    assert "dead_fraction 0" in found.says
+
+
 def test_every_metric_of_a_front_must_have_been_measured(row: Any) -> None:
     found = row(PARETO.replace("dead_fraction", "mse"))
     assert (found.status, found.code) == ("missing", "EV-ABSENT")

@@ -89,7 +89,9 @@ def test_non_inferiority_must_stay_inside_its_margin(row: Any) -> None:
     low = row(INFERIOR + "margin = 0.5").cells[0].interval.low
     assert low < 0
     assert row(INFERIOR + f"margin = {-low * UP!r}").status == "pass"
-    assert row(INFERIOR + f"margin = {-low!r}").status == "fail"
+    failed = row(INFERIOR + f"margin = {-low!r}")
+    assert failed.status == "fail"
+    assert failed.says.startswith(f"may be worse than 'addition.relu' by {-low:.6g}, the margin is {-low:.6g}")
 
 
 def test_a_control_is_not_compared_with_itself(row: Any) -> None:
@@ -104,6 +106,18 @@ def test_equivalence_needs_both_sides_inside(row: Any) -> None:
     widest = max(-interval.low, interval.high)
     assert row(SAME + to + f"margin = {widest * UP!r}").status == "pass"
     assert row(SAME + to + f"margin = {widest!r}").status == "fail"
+
+
+@pytest.mark.parametrize("shift", [-0.01, 0.01])
+def test_equivalence_is_lost_on_the_very_margin_of_either_side(draft: Any, decide: Any, shift: float) -> None:
+    for observation in draft.measurement("pwmcc", "addition.topk.random_decoder")["observations"]:
+        observation["value"] = round(observation["value"] + shift, 9)
+    rule = HEAD + SAME + 'to = "chance"\n'
+    interval = decide(draft.files(), rule + "margin = 0.5").rows[0].cells[0].interval
+    edge = interval.high if shift > 0 else -interval.low
+    assert edge == max(interval.high, -interval.low) > 0
+    for margin, status in ((edge * UP, "pass"), (edge, "fail"), (edge * DOWN, "fail")):
+        assert decide(draft.files(), rule + f"margin = {margin!r}").rows[0].status == status
 
 
 ALIKE = 'kind = "equivalence"\nbenchmark = "consistency"\nmetric = "pwmcc"\nto = { control = "untrained" }\n'
