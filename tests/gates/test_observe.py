@@ -45,7 +45,7 @@ def put(draft: Any, metric: str, condition: str, values: list[float]) -> None:
     [
         (0.95, True, 6),  # 2 ** -6 = 0.0156
         (0.9375, True, None),  # 2 ** -5 = 0.03125 itself
-        (0.5, True, None),  # two would be enough
+        (0.51, True, None),  # three would be enough
         (0.9376, True, 6),
         (0.99, True, 8),
         (0.9922, False, 6),  # 1 / 252 of five and five is not enough
@@ -86,7 +86,7 @@ def test_pairs_of_seeds_that_are_apart_have_no_exact_p(row: Any) -> None:
     rule = 'kind = "superiority"\nbenchmark = "consistency"\nmetric = "pwmcc"\nover = { control = "untrained" }\n'
     for paired in ("true", "false"):
         assert row(rule + f"paired = {paired}").cells[0].exact_p is None
-        asked = row(rule + f"paired = {paired}\nexact = true\nconfidence = 0.5")
+        asked = row(rule + f"paired = {paired}\nexact = true\nconfidence = 0.51")
         assert (asked.status, asked.code) == ("inconclusive", "EV-UNITS")
         assert asked.says.startswith("there is no exact p-value of 'pwmcc'")
 
