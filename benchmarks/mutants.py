@@ -1,6 +1,6 @@
 """Which faults in the judge, the rules and the statistics would no test notice? Each is planted by itself and tried.
 
-    python benchmarks/mutants.py [--map FILE] [--only decision,judge] [--out FILE]
+    python benchmarks/mutants.py [--only decision,judge] [--map FILE] [--raw FILE] [--out benchmarks/mutants.json]
 
 needs `pip install cosmic-ray coverage` beside the development extra. Where a module can be spoilt is asked of
 cosmic-ray's operators, and of four more below for what it has none for: statements and early returns removed, clauses
@@ -9,7 +9,7 @@ a fork of that process in which the code of the module's functions is exchanged 
 the mutated lines are then run until one fails, those of the module first and the others from the shortest on. So a
 mutant takes a tenth of a second and not ten, no file is touched, and a test that starts another process cannot help.
 
-A mutant whose fate `mutants_explained.toml` explains counts as equivalent; an explanation without a survivor fails.
+What is left is explained in `mutants_explained.toml`, as no fault at all (`equivalent`) or as a hole in the tests.
 """
 
 from __future__ import annotations
@@ -342,7 +342,7 @@ def map_tests(bench: Bench, which: Iterable[str]) -> dict[str, Any]:
 
 
 def choose(mutant: Mutant, tests: dict[str, Any], bench: Bench, limit: float) -> list[str]:
-    """The tests that run the mutated statement: those of the module, then of every file in turn, up to a limit."""
+    """The tests that run the mutated statement: those of the module, then of every file in turn up to a limit."""
     lines = _statement(mutant)
     folder, _, stem = mutant.module.rpartition("/")
     own = {f"test_{one}.py" for one in (stem, *BESIDE.get(mutant.module, BESIDE.get(folder, ())))}
@@ -359,7 +359,7 @@ def choose(mutant: Mutant, tests: dict[str, Any], bench: Bench, limit: float) ->
         ranks[file] += 1
         ordered.append((0 if rank == 1 else ranks[file], seconds, name))
     ordered.sort()
-    spent = itertools.accumulate(seconds for _, seconds, _ in ordered)
+    spent = itertools.accumulate(seconds if rank else 0.0 for rank, seconds, _ in ordered)
     return [name for (*_, name), so_far in zip(ordered, spent, strict=True) if so_far <= limit]
 
 
@@ -397,12 +397,13 @@ def attempt(mutant: Mutant, names: list[str], bench: Bench) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--map", type=Path, help="which test runs which lines: read if it is there, written if not")
+    parser.add_argument("--raw", type=Path, help="the fate of every mutant: what is killed there is not tried again")
     parser.add_argument("--only", help="modules, by comma")
-    parser.add_argument("--again", action="store_true", help="only the mutants that --out says were not killed")
-    parser.add_argument("--seconds", type=float, default=1e9, help="of tests, as mapped, that a mutant must outlive")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of tests that a mutant must outlive")
+    parser.add_argument("--out", type=Path, help="the result in short")
     options = parser.parse_args()
     modules = options.only.split(",") if options.only else list(MODULES)
+    results: dict[str, Any] = json.loads(options.raw.read_text()) if options.raw and options.raw.exists() else {}
 
     def work(bench: Bench) -> None:
         tests = json.loads(options.map.read_text()) if options.map and options.map.exists() else {}
@@ -412,34 +413,69 @@ def main() -> None:
                 options.map.write_text(json.dumps(tests))
         failing = [name for name in bench.items if not tests[name]]
         print(f"{len(bench.items)} tests, failing without a mutant: {failing}", file=sys.__stdout__, flush=True)
-        results = json.loads(options.out.read_text()) if options.out and options.out.exists() else {}
         for module in modules:
-            results[module] = _try_all(
-                module, tests, bench, results.get(module, []) if options.again else None, options.seconds
-            )
-            if options.out:
-                options.out.write_text(json.dumps(results, indent=1))
+            results[module] = _try_all(module, tests, bench, results.get(module, []), options.seconds)
+            if options.raw:
+                options.raw.write_text(json.dumps(results, indent=1))
 
-    args = ["-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--capture=no", *TESTS]
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (pytest's dots)
-    sys.exit(pytest.main(args, plugins=[Bench(work)]))
+    stdout, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115  (pytest's dots)
+    if modules != [""]:
+        pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--capture=no", *TESTS],
+                    plugins=[Bench(work)])  # fmt: skip
+    sys.stdout = stdout
+    if options.out:
+        options.out.write_text(json.dumps(in_short(results, options.seconds), indent=1, ensure_ascii=False) + "\n")
 
 
-def _try_all(module: str, tests: dict[str, Any], bench: Bench, before: list[Any] | None, limit: float) -> list[Any]:
-    known = {entry["name"]: entry for entry in before or []}
+def _try_all(module: str, tests: dict[str, Any], bench: Bench, before: list[Any], limit: float) -> list[Any]:
+    known = {entry["name"]: entry for entry in before}
     entries, begin = [], time.monotonic()
     for mutant in mutants_of(module):
-        old = known.get(mutant.name)
-        if old and old["fate"] == "killed":
-            entries.append(old)
-            continue
-        found = attempt(mutant, choose(mutant, tests, bench, limit), bench)
-        entries.append({"name": mutant.name, "line": mutant.line, **found})
+        found = known.get(mutant.name, {"fate": "new"})
+        if found["fate"] != "killed":
+            fate = attempt(mutant, choose(mutant, tests, bench, limit), bench)
+            found = {"name": mutant.name, "operator": mutant.operator, "line": mutant.line, **fate}
+        entries.append(found)
         if found["fate"] != "killed":
             print(f"  {found['fate']}: {mutant.line} {mutant.name}", file=sys.__stdout__, flush=True)
     dead = sum(e["fate"] == "killed" for e in entries)
     print(f"{module}: {dead} of {len(entries)}, {time.monotonic() - begin:.0f} s", file=sys.__stdout__, flush=True)
     return entries
+
+
+def in_short(results: dict[str, list[dict[str, Any]]], seconds: float) -> dict[str, Any]:
+    """Numbers by module, and by name what was not killed: as no fault at all, where that is explained, or as a hole."""
+    explained = tomllib.loads(EXPLAINED.read_text())["mutant"]
+    modules: dict[str, Any] = {}
+    used = 0
+    for module in (m for m in MODULES if m in results):
+        fates = Counter(entry["fate"] for entry in results[module])
+        left: dict[str, list[dict[str, str]]] = {"equivalent": [], "survived": []}
+        for entry in results[module]:
+            if entry["fate"] in ("killed", "timeout"):
+                continue
+            _, operator, mutant = entry["name"].split(": ", 2)
+            one = {"operator": operator, "mutant": mutant}
+            why = [e for e in explained if e["module"] == module and mutant in e["mutants"]]
+            used += bool(why)
+            kind = "equivalent" if why and why[0]["equivalent"] else "survived"
+            left[kind].append({**one, "why": why[0]["why"]} if why else one)
+        killed, timeouts = fates["killed"], fates["timeout"]
+        modules[module] = {"mutants": len(results[module]), "killed": killed, "timeouts": timeouts, **left}
+    if stale := sum(len(e["mutants"]) for e in explained if e["module"] in results) - used:
+        print(f"{stale} explained mutants did not survive or are not made: remove them from {EXPLAINED.name}")
+    version = importlib.metadata.version
+    return {
+        "command": "python benchmarks/mutants.py --out benchmarks/mutants.json",
+        "tool": f"cosmic-ray {version('cosmic-ray')}",
+        "operators": [*OPERATORS, "RemoveStatement", "DropClause", "DropFilter", "TurnMembership"],
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in ("cosmic-ray", "parso", "coverage", "pytest", "hypothesis")},
+        "tests": list(TESTS),
+        "seconds": seconds,
+        "modules": modules,
+        "not_reached": [module for module in MODULES if module not in results],
+    }
 
 
 if __name__ == "__main__":
