@@ -134,6 +134,8 @@ def _by_own(text: str) -> Iterator[tuple[str, str]]:
     for place, node in enumerate(ast.walk(ast.parse(text))):
         body = [s for field in ("body", "orelse", "finalbody") for s in _list(node, field) if isinstance(s, ast.stmt)]
         for statement in body:
+            if isinstance(node, ast.FunctionDef) and statement is body[-1] and _returns_nothing(statement):
+                continue
             if isinstance(statement, ast.Return | ast.Raise | ast.AugAssign) or _is_call(statement):
                 yield "RemoveStatement", _cut(text, statement, "pass")
         if isinstance(node, ast.BoolOp):
@@ -151,6 +153,11 @@ def _by_own(text: str) -> Iterator[tuple[str, str]]:
 def _list(node: ast.AST, field: str) -> list[Any]:
     found = getattr(node, field, [])
     return found if isinstance(found, list) else []
+
+
+def _returns_nothing(statement: ast.stmt) -> bool:
+    """At the end of a function that is what happens anyway."""
+    return isinstance(statement, ast.Return) and (statement.value is None or ast.unparse(statement.value) == "None")
 
 
 def _is_call(statement: ast.stmt) -> bool:

@@ -55,7 +55,13 @@ def row(draft: Any, decide: Any) -> Any:
 
 
 def test_a_range_holds_the_whole_interval_and_its_ends(row: Any) -> None:
-    interval = row(RANGE + "at_least = 0\nat_most = 100").cells[0].interval
+    wide = row(RANGE + "at_least = 0\nat_most = 100")
+    interval = wide.cells[0].interval
+    assert wide.status == "pass"
+    t = pytest.importorskip("scipy.stats").t
+    assert wide.detectable == pytest.approx((t.ppf(0.975, 4) + t.ppf(0.9, 4)) * interval.spread.error, rel=1e-8)
+    assert row(RANGE + "at_least = 9\nat_most = 100").status == "fail"
+    assert row(RANGE + "at_least = 0\nat_most = 7").status == "fail"
     low, high = interval.low, interval.high
     assert row(RANGE + f"at_least = {low!r}\nat_most = {high!r}").status == "pass"
     assert row(RANGE + f"at_least = {low * UP!r}\nat_most = {high!r}").status == "fail"
@@ -76,6 +82,7 @@ def test_a_proportion_is_met_above_wilsons_bound(row: Any) -> None:
     assert low == pytest.approx(0.5655, abs=1e-4)
     assert row(SHARE + f"at_least = 0.9\nshare = {low * DOWN!r}").status == "pass"
     assert row(SHARE + f"at_least = 0.9\nshare = {low!r}").status == "fail"
+    assert row(SHARE + "at_least = 0.9\nshare = 0.9").status == "fail"
 
 
 def test_a_seed_on_the_number_itself_counts_and_one_beyond_it_does_not(row: Any) -> None:
@@ -94,6 +101,9 @@ def test_a_proportion_may_be_asked_exactly(row: Any) -> None:
         found = row(SHARE + f"at_least = 0.9\nshare = {share}\nexact = true")
         assert found.status == exact
         assert found.cells[0].exact_p == pytest.approx(share**5)
+    for confidence, exact in ((0.9375, "pass"), (0.938, "fail")):  # 0.5 ** 5 is half of what 0.9375 leaves
+        found = row(SHARE + f"at_least = 0.9\nshare = 0.5\nexact = true\nconfidence = {confidence}")
+        assert (found.status, found.cells[0].exact_p) == (exact, 1 / 32)
 
 
 def test_a_proportion_asks_for_the_good_side_of_single_seeds(row: Any, draft: Any) -> None:
@@ -200,6 +210,10 @@ def test_a_gain_of_nought_on_its_lower_bound_is_none(row: Any, draft: Any) -> No
     found = row(PARETO)
     assert (found.status, found.cells[0].p) == ("fail", 1.0)
     assert "dead_fraction 0" in found.says
+    for observation in draft.measurement("dead_fraction")["observations"]:
+        observation["value"] -= 1 / 256
+    found = row(PARETO)
+    assert (found.status, found.cells[0].p) == ("pass", 0.0)
 
 
 def test_every_metric_of_a_front_must_have_been_measured(row: Any) -> None:

@@ -72,6 +72,41 @@ def test_a_ceiling_is_met_by_the_bound_itself_and_by_the_worst_unit_itself(row: 
     assert worst == 65 / 256
 
 
+@pytest.mark.parametrize("bound", ["at_most", "worst_at_most"])
+def test_a_ceiling_on_what_should_be_high_is_a_mistake_of_the_policy(row: Any, bound: str) -> None:
+    found = row(THRESHOLD + f"{bound} = 0.99")
+    assert (found.status, found.code) == ("error", "POL-DIRECTION")
+    assert "a ceiling asks for the bad side" in found.says
+
+
+@pytest.mark.parametrize("bound", ["at_least", "worst_at_least"])
+def test_a_floor_under_what_should_be_low_is_a_mistake_of_the_policy(row: Any, bound: str) -> None:
+    found = row(CEILING + f"{bound} = 0.01")
+    assert (found.status, found.code) == ("error", "POL-DIRECTION")
+    assert "a floor asks for the bad side" in found.says
+
+
+def test_of_several_worst_units_the_first_is_named(row: Any, draft: Any, decide: Any) -> None:
+    for place, observation in enumerate(draft.measurement("explained_variance")["observations"]):
+        observation["value"] = (0.9, 0.5, 0.5, 0.95, 0.95)[place]
+    low = decide(draft.files(), HEAD + THRESHOLD + "worst_at_least = 0.6").rows[0].cells[0]
+    assert (low.worst, low.p, low.says.partition(":")[0]) == (((2,), 0.5), None, "seed 2 has 0.5, not at least 0.6")
+    for place, observation in enumerate(draft.measurement("dead_fraction")["observations"]):
+        observation["value"] = (0.25, 0.5, 0.5, 0.125, 0.25)[place]
+    high = decide(draft.files(), HEAD + CEILING + "worst_at_most = 0.4").rows[0].cells[0]
+    assert (high.worst, high.p, high.says.partition(":")[0]) == (((2,), 0.5), None, "seed 2 has 0.5, not at most 0.4")
+
+
+def test_a_band_has_the_larger_p_of_its_two_bounds(row: Any) -> None:
+    """Active latents have no better side, so both bounds may be asked; each must be seen at once."""
+    latents = CEILING.replace("dead_fraction", "l0")
+    floor, ceiling = (row(latents + bound).cells[0] for bound in ("at_least = 7.99", "at_most = 8.02"))
+    both = row(latents + "at_least = 7.99\nat_most = 8.02").cells[0]
+    assert both.p == max(floor.p, ceiling.p)
+    assert floor.p != ceiling.p
+    assert both.detectable > floor.detectable == ceiling.detectable
+
+
 def test_superiority_must_exceed_its_margin(row: Any) -> None:
     low = row(SUPERIOR).cells[0].interval.low
     assert row(SUPERIOR + f"margin = {low * DOWN!r}").status == "pass"
