@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
+
+from husai_gates.observe import Apart, Observed
 
 HEAD = """
 schema = "husai:policy/v1"
@@ -61,6 +64,14 @@ def test_an_exact_p_needs_seeds_enough_to_be_as_small(
         assert found.code == "EV-UNITS"
         assert found.says.startswith("has 5 seeds; an exact p of ")
         assert found.says.endswith(f" needs {needs}")
+
+
+def test_as_many_seeds_as_give_the_very_p_are_enough() -> None:
+    nothing: Any = None
+    for n in range(1, 9):
+        for sample, least in ((Observed(nothing, {}), 2.0**-n), (Apart(nothing, nothing), 1 / math.comb(2 * n, n))):
+            assert sample.fewest_seeds(least) == n
+            assert sample.fewest_seeds(least * (1 - 1e-12)) == n + 1
 
 
 def test_four_and_four_seeds_have_an_exact_p_of_one_in_seventy(row: Any, draft: Any) -> None:

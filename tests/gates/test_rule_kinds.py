@@ -85,6 +85,16 @@ def test_a_proportion_is_met_above_wilsons_bound(row: Any) -> None:
     assert row(SHARE + "at_least = 0.9\nshare = 0.9").status == "fail"
 
 
+def test_a_proportion_says_how_it_stands_and_how_surely(row: Any) -> None:
+    held, failed = (row(SHARE + f"at_least = 0.9\nshare = {share}") for share in (0.4, 0.9))
+    assert (held.status, held.code, failed.status, failed.code) == ("pass", "RULE-HOLDS", "fail", "RULE-FAILED")
+    assert held.says.startswith("holds: 5 of 5 seeds have it; the share is 1, ")
+    assert failed.says.startswith("the lower bound 0.565518 is not above 0.9: 5 of 5 seeds have it; ")
+    loose, exact = (row(SHARE + f"at_least = 0.9\nshare = 0.4{more}").cells[0] for more in ("", "\nexact = true"))
+    assert loose.exact_p == exact.exact_p == exact.p == pytest.approx(0.4**5)
+    assert loose.p < 0.4**5
+
+
 def test_a_seed_on_the_number_itself_counts_and_one_beyond_it_does_not(row: Any) -> None:
     values = (0.95, 0.954, 0.947, 0.952, 0.949)
     for floor, hits in ((0.947, 5), (0.9471, 4), (0.954, 1), (0.955, 0)):

@@ -107,6 +107,27 @@ def test_a_band_has_the_larger_p_of_its_two_bounds(row: Any) -> None:
     assert both.detectable > floor.detectable == ceiling.detectable
 
 
+def values_of(draft: Any, metric: str, condition: str, values: list[float]) -> None:
+    for observation, value in zip(draft.measurement(metric, condition)["observations"], values, strict=True):
+        observation["value"] = value
+
+
+def test_what_never_varies_proves_nothing_but_fails_all_the_same(row: Any, draft: Any, decide: Any) -> None:
+    values_of(draft, "explained_variance", "addition.topk", [0.75] * 5)
+    files = draft.files()
+    for floor, status in ((0.7, "inconclusive"), (0.8, "fail")):
+        assert decide(files, HEAD + THRESHOLD + f"at_least = {floor}").rows[0].status == status
+    over = THRESHOLD.replace("threshold", "superiority") + 'over = { role = "baseline" }\nmargin = -1'
+    over = over.replace("superiority", "non_inferiority").replace("over =", "to =").replace("-1", "1")
+    assert decide(files, HEAD + over).rows[0].code == "EV-ZERO-WIDTH"
+
+
+def test_counts_may_well_be_the_same(draft: Any, decide: Any) -> None:
+    values_of(draft, "dead_fraction", "addition.topk", [0.25] * 5)
+    found = decide(draft.files(), HEAD + CEILING + "at_most = 0.5").rows[0]
+    assert (found.status, found.cells[0].interval.high) == ("pass", 0.25)
+
+
 def test_superiority_must_exceed_its_margin(row: Any) -> None:
     low = row(SUPERIOR).cells[0].interval.low
     assert row(SUPERIOR + f"margin = {low * DOWN!r}").status == "pass"
