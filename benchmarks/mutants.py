@@ -409,7 +409,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of tests that a mutant must outlive")
     parser.add_argument("--out", type=Path, help="the result in short")
     options = parser.parse_args()
-    modules = options.only.split(",") if options.only else list(MODULES)
+    modules = list(MODULES) if options.only is None else options.only.split(",")
     results: dict[str, Any] = json.loads(options.raw.read_text()) if options.raw and options.raw.exists() else {}
 
     def work(bench: Bench) -> None:
