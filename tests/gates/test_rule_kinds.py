@@ -55,7 +55,13 @@ def row(draft: Any, decide: Any) -> Any:
 
 
 def test_a_range_holds_the_whole_interval_and_its_ends(row: Any) -> None:
-    interval = row(RANGE + "at_least = 0\nat_most = 100").cells[0].interval
+    wide = row(RANGE + "at_least = 0\nat_most = 100")
+    interval = wide.cells[0].interval
+    assert wide.status == "pass"
+    t = pytest.importorskip("scipy.stats").t
+    assert wide.detectable == pytest.approx((t.ppf(0.975, 4) + t.ppf(0.9, 4)) * interval.spread.error, rel=1e-8)
+    assert row(RANGE + "at_least = 9\nat_most = 100").status == "fail"
+    assert row(RANGE + "at_least = 0\nat_most = 7").status == "fail"
     low, high = interval.low, interval.high
     assert row(RANGE + f"at_least = {low!r}\nat_most = {high!r}").status == "pass"
     assert row(RANGE + f"at_least = {low * UP!r}\nat_most = {high!r}").status == "fail"
@@ -76,6 +82,17 @@ def test_a_proportion_is_met_above_wilsons_bound(row: Any) -> None:
     assert low == pytest.approx(0.5655, abs=1e-4)
     assert row(SHARE + f"at_least = 0.9\nshare = {low * DOWN!r}").status == "pass"
     assert row(SHARE + f"at_least = 0.9\nshare = {low!r}").status == "fail"
+    assert row(SHARE + "at_least = 0.9\nshare = 0.9").status == "fail"
+
+
+def test_a_proportion_says_how_it_stands_and_how_surely(row: Any) -> None:
+    held, failed = (row(SHARE + f"at_least = 0.9\nshare = {share}") for share in (0.4, 0.9))
+    assert (held.status, held.code, failed.status, failed.code) == ("pass", "RULE-HOLDS", "fail", "RULE-FAILED")
+    assert held.says.startswith("holds: 5 of 5 seeds have it; the share is 1, ")
+    assert failed.says.startswith("the lower bound 0.565518 is not above 0.9: 5 of 5 seeds have it; ")
+    loose, exact = (row(SHARE + f"at_least = 0.9\nshare = 0.4{more}").cells[0] for more in ("", "\nexact = true"))
+    assert loose.exact_p == exact.exact_p == exact.p == pytest.approx(0.4**5)
+    assert loose.p < 0.4**5
 
 
 def test_a_seed_on_the_number_itself_counts_and_one_beyond_it_does_not(row: Any) -> None:
@@ -94,6 +111,9 @@ def test_a_proportion_may_be_asked_exactly(row: Any) -> None:
         found = row(SHARE + f"at_least = 0.9\nshare = {share}\nexact = true")
         assert found.status == exact
         assert found.cells[0].exact_p == pytest.approx(share**5)
+    for confidence, exact in ((0.9375, "pass"), (0.938, "fail")):  # 0.5 ** 5 is half of what 0.9375 leaves
+        found = row(SHARE + f"at_least = 0.9\nshare = 0.5\nexact = true\nconfidence = {confidence}")
+        assert (found.status, found.cells[0].exact_p) == (exact, 1 / 32)
 
 
 def test_a_proportion_asks_for_the_good_side_of_single_seeds(row: Any, draft: Any) -> None:
@@ -180,6 +200,30 @@ def test_of_several_metrics_one_is_luck(row: Any, draft: Any) -> None:
     assert row(alone).cells[0].p == pytest.approx(0.018, rel=1e-4)
     found = row(PARETO)
     assert (found.status, found.cells[0].p) == ("fail", pytest.approx(0.036, rel=1e-4))
+
+
+def test_a_gain_that_never_varies_is_not_the_one_that_counts(row: Any, draft: Any) -> None:
+    """The same 0.02 for every seed proves nothing, and the other metric of the two shows no gain."""
+    theirs = draft.measurement("explained_variance", "addition.relu")["observations"]
+    for one, other in zip(draft.measurement("explained_variance")["observations"], theirs, strict=True):
+        other["value"] = one["value"] - 0.02
+    assert (row(PARETO).status, row(PARETO).code) == ("fail", "RULE-FAILED")
+
+
+def test_a_gain_of_nought_on_its_lower_bound_is_none(row: Any, draft: Any) -> None:
+    """Dead latents are whole numbers, so their gain may be the same for every seed and count."""
+    for place, observation in enumerate(draft.measurement("dead_fraction")["observations"]):
+        observation["value"] = (40 + place) / 256
+        draft.measurement("dead_fraction", "addition.relu")["observations"][place]["value"] = (40 + place) / 256
+    for observation in draft.measurement("explained_variance")["observations"]:
+        observation["value"] -= 0.02
+    found = row(PARETO)
+    assert (found.status, found.cells[0].p) == ("fail", 1.0)
+    assert "dead_fraction 0" in found.says
+    for observation in draft.measurement("dead_fraction")["observations"]:
+        observation["value"] -= 1 / 256
+    found = row(PARETO)
+    assert (found.status, found.cells[0].p) == ("pass", 0.0)
 
 
 def test_every_metric_of_a_front_must_have_been_measured(row: Any) -> None:

@@ -72,6 +72,62 @@ def test_a_ceiling_is_met_by_the_bound_itself_and_by_the_worst_unit_itself(row: 
     assert worst == 65 / 256
 
 
+@pytest.mark.parametrize("bound", ["at_most", "worst_at_most"])
+def test_a_ceiling_on_what_should_be_high_is_a_mistake_of_the_policy(row: Any, bound: str) -> None:
+    found = row(THRESHOLD + f"{bound} = 0.99")
+    assert (found.status, found.code) == ("error", "POL-DIRECTION")
+    assert "a ceiling asks for the bad side" in found.says
+
+
+@pytest.mark.parametrize("bound", ["at_least", "worst_at_least"])
+def test_a_floor_under_what_should_be_low_is_a_mistake_of_the_policy(row: Any, bound: str) -> None:
+    found = row(CEILING + f"{bound} = 0.01")
+    assert (found.status, found.code) == ("error", "POL-DIRECTION")
+    assert "a floor asks for the bad side" in found.says
+
+
+def test_of_several_worst_units_the_first_is_named(row: Any, draft: Any, decide: Any) -> None:
+    for place, observation in enumerate(draft.measurement("explained_variance")["observations"]):
+        observation["value"] = (0.9, 0.5, 0.5, 0.95, 0.95)[place]
+    low = decide(draft.files(), HEAD + THRESHOLD + "worst_at_least = 0.6").rows[0].cells[0]
+    assert (low.worst, low.p, low.says.partition(":")[0]) == (((2,), 0.5), None, "seed 2 has 0.5, not at least 0.6")
+    for place, observation in enumerate(draft.measurement("dead_fraction")["observations"]):
+        observation["value"] = (0.25, 0.5, 0.5, 0.125, 0.25)[place]
+    high = decide(draft.files(), HEAD + CEILING + "worst_at_most = 0.4").rows[0].cells[0]
+    assert (high.worst, high.p, high.says.partition(":")[0]) == (((2,), 0.5), None, "seed 2 has 0.5, not at most 0.4")
+
+
+def test_a_band_has_the_larger_p_of_its_two_bounds(row: Any) -> None:
+    """Active latents have no better side, so both bounds may be asked; each must be seen at once."""
+    latents = CEILING.replace("dead_fraction", "l0")
+    floor, ceiling = (row(latents + bound).cells[0] for bound in ("at_least = 7.99", "at_most = 8.02"))
+    both = row(latents + "at_least = 7.99\nat_most = 8.02").cells[0]
+    assert both.p == max(floor.p, ceiling.p)
+    assert floor.p != ceiling.p
+    assert both.detectable > floor.detectable == ceiling.detectable
+
+
+def values_of(draft: Any, metric: str, condition: str, values: list[float]) -> None:
+    for observation, value in zip(draft.measurement(metric, condition)["observations"], values, strict=True):
+        observation["value"] = value
+
+
+def test_what_never_varies_proves_nothing_but_fails_all_the_same(row: Any, draft: Any, decide: Any) -> None:
+    values_of(draft, "explained_variance", "addition.topk", [0.75] * 5)
+    files = draft.files()
+    for floor, status in ((0.7, "inconclusive"), (0.8, "fail")):
+        assert decide(files, HEAD + THRESHOLD + f"at_least = {floor}").rows[0].status == status
+    over = THRESHOLD.replace("threshold", "superiority") + 'over = { role = "baseline" }\nmargin = -1'
+    over = over.replace("superiority", "non_inferiority").replace("over =", "to =").replace("-1", "1")
+    assert decide(files, HEAD + over).rows[0].code == "EV-ZERO-WIDTH"
+
+
+def test_counts_may_well_be_the_same(draft: Any, decide: Any) -> None:
+    values_of(draft, "dead_fraction", "addition.topk", [0.25] * 5)
+    found = decide(draft.files(), HEAD + CEILING + "at_most = 0.5").rows[0]
+    assert (found.status, found.cells[0].interval.high) == ("pass", 0.25)
+
+
 def test_superiority_must_exceed_its_margin(row: Any) -> None:
     low = row(SUPERIOR).cells[0].interval.low
     assert row(SUPERIOR + f"margin = {low * DOWN!r}").status == "pass"
@@ -89,7 +145,9 @@ def test_non_inferiority_must_stay_inside_its_margin(row: Any) -> None:
     low = row(INFERIOR + "margin = 0.5").cells[0].interval.low
     assert low < 0
     assert row(INFERIOR + f"margin = {-low * UP!r}").status == "pass"
-    assert row(INFERIOR + f"margin = {-low!r}").status == "fail"
+    failed = row(INFERIOR + f"margin = {-low!r}")
+    assert failed.status == "fail"
+    assert failed.says.startswith(f"may be worse than 'addition.relu' by {-low:.6g}, the margin is {-low:.6g}")
 
 
 def test_a_control_is_not_compared_with_itself(row: Any) -> None:
@@ -104,6 +162,18 @@ def test_equivalence_needs_both_sides_inside(row: Any) -> None:
     widest = max(-interval.low, interval.high)
     assert row(SAME + to + f"margin = {widest * UP!r}").status == "pass"
     assert row(SAME + to + f"margin = {widest!r}").status == "fail"
+
+
+@pytest.mark.parametrize("shift", [-0.01, 0.01])
+def test_equivalence_is_lost_on_the_very_margin_of_either_side(draft: Any, decide: Any, shift: float) -> None:
+    for observation in draft.measurement("pwmcc", "addition.topk.random_decoder")["observations"]:
+        observation["value"] = round(observation["value"] + shift, 9)
+    rule = HEAD + SAME + 'to = "chance"\n'
+    interval = decide(draft.files(), rule + "margin = 0.5").rows[0].cells[0].interval
+    edge = interval.high if shift > 0 else -interval.low
+    assert edge == max(interval.high, -interval.low) > 0
+    for margin, status in ((edge * UP, "pass"), (edge, "fail"), (edge * DOWN, "fail")):
+        assert decide(draft.files(), rule + f"margin = {margin!r}").rows[0].status == status
 
 
 ALIKE = 'kind = "equivalence"\nbenchmark = "consistency"\nmetric = "pwmcc"\nto = { control = "untrained" }\n'

@@ -37,13 +37,13 @@ def gained(
     require_direction(sample, rule, "neither", why)
     interval = estimate(rule, sample)
     p, exact = above(interval, floor), sample.exact_p(floor)
-    if rule.exact:
-        p = max(p, _exact(rule, sample, exact))
-    strength = Strength(p, exact, detectable(interval, rule.error))
     problem = None
-    if rule.exact and exact is not None and not exact <= rule.error:
-        problem = f"the exact p is {number(exact)}, not at most {number(rule.error)}"
-    return Gain(sample, interval, floor, strength, problem)
+    if rule.exact:
+        asked = _exact(rule, sample, exact)
+        p = max(p, asked)
+        if not asked <= rule.error:
+            problem = f"the exact p is {number(asked)}, not at most {number(rule.error)}"
+    return Gain(sample, interval, floor, Strength(p, exact, detectable(interval, rule.error)), problem)
 
 
 def _exact(rule: Rule, sample: Sample, exact: float | None) -> float:

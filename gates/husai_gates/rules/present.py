@@ -23,5 +23,4 @@ def judge(rule: Rule, target: Condition, against: Condition | None, report: Audi
         says = f"{rule.benchmark} measured nothing of '{target.name}'"
         raise CannotJudge("missing", "EV-ABSENT", says, "run the benchmark on this condition")
     says = f"measured: {', '.join(sorted(measured))}"
-    evidence_path = sorted(measured.values())[0]
-    return Cell(target.name, None, "pass", "RULE-HOLDS", says, evidence=evidence_path)
+    return Cell(target.name, None, "pass", "RULE-HOLDS", says, evidence=min(measured.values()))
