@@ -96,11 +96,7 @@ def _row(rule: Rule, case: Case) -> Row:
         worst = _unbelievable(report)
     else:
         try:
-<<<<<<< HEAD
-            cells = tuple(sorted(cells_of(rule, case), key=lambda c: (c.condition, c.against or "")))
-=======
-            cells = tuple(sorted(_cells(rule, case), key=lambda cell: cell.condition))
->>>>>>> h7
+            cells = tuple(sorted(cells_of(rule, case), key=lambda cell: cell.condition))
             worst = min(cells, key=lambda c: WORST_FIRST.index(c.status), default=_nobody(rule))
         except Exception as error:
             worst = _broken("", error)
