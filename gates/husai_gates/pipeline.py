@@ -18,11 +18,13 @@ from husai_gates.attest.files import FOLDER, separate
 from husai_gates.audit import AuditReport, audit, unreadable
 from husai_gates.audit.layout import kind_of
 from husai_gates.audit.times import check_clock
+from husai_gates.code_state import check_code
 from husai_gates.decision import Decision
 from husai_gates.finding import guarded
 from husai_gates.judge import judge
 from husai_gates.last_release import LastRelease
 from husai_gates.policy import Policy
+from husai_gates.preregistration import check_preregistration
 from husai_gates.views import check_views, unchecked
 from husai_gates.waivers import Waivers
 
@@ -71,6 +73,16 @@ def decide(snapshot: Snapshot, chosen: Policy) -> Decision:
     """The decision on a bundle that was read."""
     found = inspected(snapshot)
     return judge(found.report, chosen, found.snapshot)
+
+
+def held_to(report: AuditReport, snapshot: Snapshot, policy_name: str) -> AuditReport:
+    """The report with what a policy asks of how a bundle was made: fixed before the run, and of code that is known."""
+    raw, place = policies.find(policy_name)
+    chosen = policy.load(raw, place)
+    found = [*guarded(lambda: check_preregistration(chosen, snapshot.files))]
+    if report.intact:
+        found += guarded(lambda: check_code(chosen, snapshot))
+    return report.with_findings(found)
 
 
 def last_release(folder: Path | None) -> LastRelease | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from husai_core.cli.arguments import PATH, SIZE, read_trust
+from husai_core.cli.arguments import PATH, SIZE, WORD, read_trust
 from husai_core.cli.output import ReportFile, report
 from husai_core.errors import UsageError
 
@@ -22,6 +22,7 @@ FORMS = ("text", "json", "markdown", "github", "summary", "junit", "sarif")
 
 @click.command("audit")
 @click.argument("bundle", type=PATH)
+@click.option("--policy", type=WORD, help="Also hold it to what this policy asks of how it was made.")
 @click.option("--format", "form", type=click.Choice(FORMS), default="text", show_default=True)
 @click.option("--out", type=PATH, help="Write there instead of to standard output.")
 @click.option(
@@ -48,6 +49,7 @@ FORMS = ("text", "json", "markdown", "github", "summary", "junit", "sarif")
 @click.option("--activations-cap", type=SIZE, help="Bytes that stored activations may take [default: 20GiB].")
 def command(
     bundle: Path,
+    policy: str | None,
     form: str,
     out: Path | None,
     files: tuple[tuple[str, Path], ...],
@@ -58,9 +60,10 @@ def command(
 ) -> int:
     """Check BUNDLE: manifest, digests, schemas, finite numbers, identity of subjects, recomputed values and views.
 
+    With --policy, also whether that policy was fixed before the run, and whether the code was committed if it asks so.
     With --reexecute N, N units are also run again from the study in the bundle, and compared (see docs/audit.md).
     """
-    from husai_gates.pipeline import audited
+    from husai_gates.pipeline import audited, held_to
     from husai_gates.reporters.findings import AUDIT_REPORTERS
 
     if count is None and (given := [name for name, value in wishes.items() if value not in (None, False)]):
@@ -68,6 +71,7 @@ def command(
         raise UsageError(f"--{option}", "says how units are run again, and none are", "add --reexecute N")
     whole = audited(bundle, read_trust(trust, threshold))
     found = whole.report if count is None else _run_again(whole, bundle, count, wishes)
+    found = found if policy is None else held_to(found, whole.snapshot, policy)
     report(AUDIT_REPORTERS, found, form, out, files, bundle)
     return int(found.exit_code)
 
