@@ -1,7 +1,7 @@
 """Matrix products by oneDNN where torch would leave them to MKL on a processor that MKL does not favour.
 
-On AMD processors MKL takes a path without their widest registers: a float32 product of 508 x 576 x 1536 runs at 92
-GFLOP/s on one core there, and at 200 with oneDNN, which torch also brings. Both compute in float32. Inside
+On AMD processors MKL takes a path without their widest registers, and oneDNN, which torch also brings, is quicker
+(`benchmarks/activations.py` times a model's pass both ways). Both compute in float32. Inside
 `quick_products` every large enough product of the process goes to oneDNN, those of backward passes included.
 """
 
