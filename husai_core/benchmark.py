@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from husai_core.errors import Skipped, did_you_mean
 from husai_core.evidence import Measurement
+from husai_core.external import External
 from husai_core.metric import Metric
 from husai_core.model import Corpus, Known, Network, Progress
 from husai_core.sae import Coder
@@ -75,6 +76,7 @@ class Task:
     own_readers: Mapping[str, Reader] = field(default_factory=dict)  # of the conditions that have such rows
     recalled: Callable[[Any, Callable[[], Any]], Any] = lambda about, work: work()
     transcript: list[Exchange] = field(default_factory=list)  # what was asked of a language model goes in here
+    external: list[External] = field(default_factory=list)  # one, where another program measured: its files go in here
 
     def own_rows(self, condition: str) -> tuple[Tensor, Tensor]:
         """The test rows that a condition belongs to, read and to be written: its own network's, else the site's.

@@ -8,6 +8,7 @@ from functools import cached_property
 from math import fsum
 from typing import Any, Literal
 
+from husai_core.external import NATIVE, RecordedExternal
 from husai_core.metric import MetricCard
 
 EVIDENCE_SCHEMA = "husai:evidence/v1"
@@ -161,6 +162,12 @@ class Evidence:
     subjects: Mapping[str, str]  # subject name -> digest of its document
     outcome: Outcome
     measurements: tuple[RecordedMeasurement, ...]
+    external: RecordedExternal | None = None
+
+    @property
+    def source(self) -> str:
+        """Whether HUSAI measured it, the published program did, or somebody elsewhere."""
+        return self.external.kind if self.external else NATIVE
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Evidence:
@@ -175,6 +182,7 @@ class Evidence:
             subjects={s["name"]: s["digest"] for s in data["subjects"]},
             outcome=Outcome(**data["outcome"]),
             measurements=tuple(RecordedMeasurement.from_json(m) for m in data["measurements"]),
+            external=RecordedExternal.from_json(data["external"]) if "external" in data else None,
         )
 
 
@@ -190,6 +198,7 @@ def evidence_document(
     measurements: Sequence[Measurement],
     metrics: Mapping[str, tuple[Origin, MetricCard]],
     transcript: Mapping[str, Any] | None = None,
+    external: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The JSON document of one benchmark at one site."""
     return {
@@ -203,5 +212,6 @@ def evidence_document(
         "subjects": [dict(s) for s in subjects],
         "outcome": outcome.to_json(),
         **({"transcript": dict(transcript)} if transcript else {}),
+        **({"external": dict(external)} if external else {}),
         "measurements": [m.to_json(metrics[m.metric][1]) for m in measurements],
     }

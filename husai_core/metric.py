@@ -27,12 +27,13 @@ class MetricCard:
     low: float | None = None
     high: float | None = None
     continuous: bool = True
+    defect: str = ""  # why its value is known to be wrong; such a number is shown and never judged
 
     def allows(self, value: float) -> bool:
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        card = {
             "name": self.name,
             "version": self.version,
             "unit": self.unit,
@@ -41,12 +42,13 @@ class MetricCard:
             "bounds": [self.low, self.high],
             "continuous": self.continuous,
         }
+        return {**card, "defect": self.defect} if self.defect else card
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> MetricCard:
         fields = {k: data[k] for k in ("name", "version", "unit", "direction", "definition", "continuous")}
         low, high = data["bounds"]
-        return cls(**fields, low=low, high=high)
+        return cls(**fields, low=low, high=high, defect=data.get("defect", ""))
 
 
 class Metric(ABC):

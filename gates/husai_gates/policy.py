@@ -36,6 +36,8 @@ ALWAYS = ("site", "target", "benchmark", "settings", "data", "rows")
 MATCHED = ("budget", "width")
 
 Units = Literal["seeds", "seeds_and_parts"]
+Source = Literal["native", "official", "imported"]
+MEASURED_HERE = ("native", "official")  # what counts where a rule names no source
 Fixed = Literal["chance", "last_release"]
 
 
@@ -82,6 +84,7 @@ class Rule:
     `units` says of what the claim is made: of other seeds like these, or of other seeds and other parts (documents or
     data sets). `exact` asks for the exact p-value as well. `paired` None leaves pairing to where units are shared.
     `comparable` None is what fits the comparator. `quantities` are those of a rule about several; the first is its own.
+    `source` is who must have measured: HUSAI, the published program, or somebody elsewhere whose result was imported.
     """
 
     id: str
@@ -109,6 +112,7 @@ class Rule:
     max_age_days: float | None = None
     quantities: tuple[Quantity, ...] = ()
     waivable: bool = False
+    source: Source | None = None
 
     @property
     def error(self) -> float:
@@ -316,4 +320,5 @@ def _rule(table: Mapping[str, Any], policy: Mapping[str, Any]) -> Rule:
         max_age_days=table.get("max_age_days"),
         quantities=quantities,
         waivable=table.get("waivable", False),
+        source=table.get("source"),
     )

@@ -9,7 +9,7 @@ from husai_core.evidence import Evidence, RecordedMeasurement, Scalar
 from husai_gates.audit import AuditReport
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.condition import Condition
-from husai_gates.policy import Rule, Who
+from husai_gates.policy import MEASURED_HERE, Rule, Who
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,9 @@ def _controls(base: str, name: str, conditions: Mapping[str, Condition]) -> list
     return [found] if found and found.control and (found.control.of, found.control.name) == (base, name) else []
 
 
-def documents(benchmark: str, condition: Condition, report: AuditReport) -> dict[str, Evidence]:
-    """The evidence of a benchmark at the site of a condition; what failed or was skipped has no answer."""
+def documents(rule: Rule, condition: Condition, report: AuditReport) -> dict[str, Evidence]:
+    """The evidence of a rule's benchmark at the site of a condition; what failed or was skipped has no answer."""
+    benchmark = rule.benchmark
     found = report.documents.get((benchmark, condition.site), {})
     for path, evidence in found.items():
         outcome = evidence.outcome
@@ -65,14 +66,25 @@ def documents(benchmark: str, condition: Condition, report: AuditReport) -> dict
         known = sorted({evidence.benchmark.name for evidence in report.evidence.values()})
         says = f"there is no evidence of the benchmark '{benchmark}' at the site '{condition.site}'"
         raise CannotJudge("missing", "EV-ABSENT", says, f"the bundle has: {', '.join(known) or 'none'}")
-    return found
+    return _of_source(rule, found)
+
+
+def _of_source(rule: Rule, found: Mapping[str, Evidence]) -> dict[str, Evidence]:
+    """Those measured by whom the rule asks for; what somebody else measured counts only where a rule says so."""
+    accepted = (rule.source,) if rule.source else MEASURED_HERE
+    kept = {path: evidence for path, evidence in found.items() if evidence.source in accepted}
+    if not kept:
+        sources = ", ".join(sorted({evidence.source for evidence in found.values()}))
+        says = f"the evidence of {rule.benchmark} is {sources}, the rule asks for {' or '.join(accepted)}"
+        raise CannotJudge("missing", "EV-SOURCE", says, "run the benchmark in the way that the rule asks for")
+    return kept
 
 
 def locate(rule: Rule, condition: Condition, report: AuditReport) -> Located:
     """The measurement of a rule's metric and setting on a condition. Without `setting`, `{}` is meant."""
     measured = [
         Located(path, evidence, measurement, condition)
-        for path, evidence in documents(rule.benchmark, condition, report).items()
+        for path, evidence in documents(rule, condition, report).items()
         for measurement in report.measurements.get((path, condition.name, rule.metric or ""), ())
     ]
     found = [one for one in measured if _same(one.measurement.setting, rule.setting)]
@@ -80,6 +92,7 @@ def locate(rule: Rule, condition: Condition, report: AuditReport) -> Located:
         says = f"'{rule.metric}' of '{condition.name}' was measured {len(found)} times at one setting"
         raise CannotJudge("invalid", "EV-DUP-MEASUREMENT", says, "keep one of them")
     if found:
+        _refuse_defect(found[0])
         return found[0]
     settings = [one.measurement.setting for one in measured]
     says = f"{rule.benchmark} has no '{rule.metric}' of '{condition.name}'"
@@ -87,6 +100,14 @@ def locate(rule: Rule, condition: Condition, report: AuditReport) -> Located:
         listing = ", ".join(sorted(str(dict(sorted(s.items()))) for s in settings))
         raise CannotJudge("missing", "EV-ABSENT", f"{says} at setting {dict(rule.setting)}", f"measured at: {listing}")
     raise CannotJudge("missing", "EV-ABSENT", says, "run the benchmark on this condition")
+
+
+def _refuse_defect(located: Located) -> None:
+    """A number that is known to be wrong is shown, and decides nothing."""
+    card = located.measurement.card
+    if card.defect:
+        says = f"'{card.name}' is known to be wrong: {card.defect}"
+        raise CannotJudge("error", "POL-DEFECT", says, "judge the quantity that stands beside it and is right")
 
 
 def _same(one: Mapping[str, Scalar], other: Mapping[str, Scalar]) -> bool:

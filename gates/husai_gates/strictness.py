@@ -15,6 +15,7 @@ from husai_gates.policy import PARTS, Policy, Rule
 
 _ASKED = (
     "kind", "benchmark", "metric", "setting", "site", "subject", "against", "older", "quantities", "paired", "share",
+    "source",
 )  # fmt: skip
 """What makes a rule the question that it is."""
 

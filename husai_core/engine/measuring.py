@@ -25,17 +25,18 @@ from husai_core.site import Site
 from husai_core.texts import TextSet
 from husai_core.transcript import transcript_document
 
-DOCUMENT, TRANSCRIPT = "evidence.json", "transcript.json"
+DOCUMENT, TRANSCRIPT, EXTERNAL = "evidence.json", "transcript.json", "external"
 Recall = Callable[[Any, Callable[[], Any]], Any]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The evidence of one benchmark at one site, and what it asked of a language model on the way, if anything."""
+    """The evidence of one benchmark at one site, what was asked of a language model, what another program wrote."""
 
     evidence: bytes
     outcome: Outcome
     transcript: bytes | None = None
+    external: Mapping[str, bytes] = field(default_factory=dict)  # the files of another program, by name
 
 
 def measure(
@@ -70,6 +71,7 @@ def measure(
         (folder / DOCUMENT).read_bytes(),
         Outcome("completed"),
         transcript.read_bytes() if transcript.exists() else None,
+        {file.name: file.read_bytes() for file in sorted((folder / EXTERNAL).glob("*"))},
     )
 
 
@@ -115,11 +117,25 @@ class _Work:
             raw = strict_json.encode(written)
             (folder / TRANSCRIPT).write_bytes(raw)
             transcript = {"digest": strict_json.digest(raw), "exchanges": len(task.transcript)}
-        (folder / DOCUMENT).write_bytes(self.document(Outcome("completed"), found, transcript))
+        external = self._keep_external(task, folder / EXTERNAL) if task.external else None
+        (folder / DOCUMENT).write_bytes(self.document(Outcome("completed"), found, transcript, external))
         parts.remove()
 
+    def _keep_external(self, task: Task, folder: Path) -> Mapping[str, Any]:
+        """The files of the program that measured, written to a folder, and the block of the evidence about them."""
+        if len(task.external) != 1:
+            raise EvaluationError(self.place, f"{len(task.external)} programs measured it, and evidence is of one")
+        folder.mkdir()
+        for name, raw in task.external[0].files.items():
+            (folder / name).write_bytes(raw)
+        return task.external[0].to_json(self.benchmark.plugin.name, self.site.planned.name)
+
     def document(
-        self, outcome: Outcome, found: Sequence[Measurement], transcript: Mapping[str, Any] | None = None
+        self,
+        outcome: Outcome,
+        found: Sequence[Measurement],
+        transcript: Mapping[str, Any] | None = None,
+        external: Mapping[str, Any] | None = None,
     ) -> bytes:
         own = (source for c in self.conditions for source in c.own_test_sources)
         document = evidence_document(
@@ -137,6 +153,7 @@ class _Work:
             measurements=sorted(found, key=lambda m: (m.condition, m.metric, repr(sorted(m.setting.items())))),
             metrics={plugin.name: (plugin.origin(), plugin.item.card) for plugin in self.metrics},
             transcript=transcript,
+            external=external,
         )
         return strict_json.encode(document)
 

@@ -16,6 +16,7 @@ from husai_core.engine.sites import ReadySite
 from husai_core.engine.store import ActivationStore
 from husai_core.engine.workplace import Listener, Workplace
 from husai_core.errors import UsageError
+from husai_core.external import external_path
 from husai_core.provenance import now, provenance
 from husai_core.transcript import transcript_path
 
@@ -123,7 +124,7 @@ class _Run(Workplace):
         return self._train([planned.confirmed(chosen)], self.plan.study.seeds, here, site)
 
     def _measure(self, benchmark: Chosen, path: str, site: ReadySite, conditions: Sequence[ReadyCondition]) -> Files:
-        """The evidence at that path, and the transcript that belongs to it."""
+        """The evidence at that path, and the transcript and files of another program that belong to it."""
         found = measuring.measure(
             benchmark,
             site,
@@ -138,7 +139,10 @@ class _Run(Workplace):
             did = "failed" if found.outcome.status == "failed" else "was skipped"
             self.listener.warn(f"{path}: the benchmark {did}: {found.outcome.reason}")
         asked = {transcript_path(path): found.transcript} if found.transcript is not None else {}
-        return {path: found.evidence, **asked}
+        kept = {
+            external_path(benchmark.plugin.name, site.planned.name, name): raw for name, raw in found.external.items()
+        }
+        return {path: found.evidence, **asked, **kept}
 
     def _train(
         self,

@@ -16,6 +16,7 @@ from husai_gates.finding import Finding
 # Anchored here, in code: in a schema, Python's `$` also stands before a final line break.
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_.-]{0,119}")
 _TEXT_SET = re.compile(r"\$\.texts\[\d+\]")  # named `source:part`, which may be a path; its schema holds it
+_NOT_OURS = ("policy", "external")  # an external result is kept as another program wrote it, NaN and all
 _NAMES = ("name", "condition", "of")
 _MOST_PROBLEMS = 5
 
@@ -26,7 +27,7 @@ def read_documents(files: Mapping[str, bytes]) -> tuple[dict[str, Any], list[Fin
     findings: list[Finding] = []
     for path, raw in sorted(files.items()):
         kind = kind_of(path)
-        if path.endswith((".json", ".toml")) and kind is not None and kind != "policy":
+        if path.endswith((".json", ".toml")) and kind is not None and kind not in _NOT_OURS:
             document, problems = _read(kind, path, raw)
             findings += problems
             if not problems:

@@ -21,6 +21,7 @@ from husai_gates.audit.controls import check_activations, check_controls
 from husai_gates.audit.copies import check_copies
 from husai_gates.audit.data import check_data, check_site_data
 from husai_gates.audit.documents import read_documents
+from husai_gates.audit.external import check_external
 from husai_gates.audit.identities import check_identities
 from husai_gates.audit.layout import check_layout, kind_of, stem
 from husai_gates.audit.measurements import check_listed_subjects, check_makers, check_measurements
@@ -136,6 +137,7 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
         yield partial(check_identities, path, evidence, parts.subjects)
         yield partial(check_stated, path, evidence)
     yield partial(check_transcripts, parts.files, parts.documents)
+    yield partial(check_external, parts.files, parts.evidence)
     yield partial(check_repeated_measurements, parts.evidence)
     yield partial(check_cards, parts.evidence)
     yield partial(check_chance, parts.evidence, conditions)

@@ -18,6 +18,7 @@ _KINDS = {
     "site": rf"sites/{_NAME}\.json",
     "evidence": rf"evidence/{_NAME}\.json",
     "transcript": rf"transcripts/{_NAME}\.json",
+    "external": rf"external/{_NAME}/{_NAME}\.json",
     "selection": rf"selections/{_NAME}\.json",
     "choice": rf"choices/{_NAME}\.json",
     "study": r"study\.toml",

@@ -102,10 +102,10 @@ def _check_card(path: str, place: str, card: MetricCard) -> Iterator[Finding]:
         rule = f"HUSAI's metric '{card.name}' has no version '{card.version}'"
         yield Finding("EV-METRIC", path, f"{place}.version", rule, "rename the metric, or update husai")
         return
-    expected = shipped[card.version]
-    for key, value in card.to_json().items():
-        if value != expected[key]:
-            rule = f"says {value}, HUSAI's metric '{card.name}' has {expected[key]}"
+    stated, expected = card.to_json(), shipped[card.version]
+    for key in sorted(stated.keys() | expected.keys()):
+        if stated.get(key) != expected.get(key):
+            rule = f"says {stated.get(key, 'nothing')}, HUSAI's metric '{card.name}' has {expected.get(key, 'nothing')}"
             yield Finding("EV-METRIC", path, f"{place}.{key}", rule, "rename the metric if it is another one")
 
 

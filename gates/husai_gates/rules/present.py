@@ -14,7 +14,7 @@ from husai_gates.select import documents
 def judge(rule: Rule, target: Condition, against: Condition | None, report: AuditReport, there: AuditReport) -> Cell:
     """Completed evidence with measurements of this condition."""
     measured: dict[str, str] = {}
-    for path, evidence in documents(rule.benchmark, target, report).items():
+    for path, evidence in documents(rule, target, report).items():
         for measurement in evidence.measurements:
             if measurement.condition == target.name:
                 require_seeds(target, measurement.by_unit(), report)
