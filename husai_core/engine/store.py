@@ -127,7 +127,7 @@ class ActivationStore:
     def _is_whole(self, key: str) -> bool:
         """Whether every byte of every split is as it was when the array was finished."""
         try:
-            return all(file_digest(stored.path) == stored.digest for stored in self.open(key).values())
+            return all(_is_as_recorded(stored) for stored in self.open(key).values())
         except (OSError, HusaiError, KeyError, TypeError, AttributeError):
             return False
 
@@ -271,6 +271,18 @@ def _write_whole(path: Path, raw: bytes) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     os.replace(aside, path)
+
+
+def _is_as_recorded(stored: Stored) -> bool:
+    """Whether the bytes are those of the record, and so many rows as it says."""
+    if file_digest(stored.path) != stored.digest:
+        return False
+    from numpy.lib import format as npy
+
+    with stored.path.open("rb") as handle:
+        npy.read_magic(handle)  # type: ignore[no-untyped-call, unused-ignore]  # typed since NumPy 2
+        shape = npy.read_array_header_1_0(handle)[0]  # type: ignore[no-untyped-call, unused-ignore]
+    return bool(shape[0] == stored.rows)
 
 
 def file_digest(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -167,6 +168,16 @@ def test_no_damage_to_the_record_goes_unnoticed(data: st.DataObject, whole: dict
         path.write_bytes(raw)
         ActivationStore(Path(folder)).fill(KEYS, Counting, _ignore)
         assert _bytes(Path(folder)) == whole
+
+
+def test_a_record_of_fewer_rows_than_the_array_has_is_made_again(root: Path, whole: dict[str, bytes]) -> None:
+    ActivationStore(root).fill(KEYS, Counting, _ignore)
+    record = root / "aa" / KEYS[A] / "whole.json"
+    about = json.loads(record.read_bytes())
+    about["train"]["rows"] -= 1
+    record.write_bytes(strict_json.encode(about))
+    assert ActivationStore(root).fill(KEYS, Counting, _ignore)
+    assert _bytes(root) == whole
 
 
 @pytest.mark.parametrize("damage", ["truncate", "delete", "torn line", "no record"])
