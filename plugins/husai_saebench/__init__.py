@@ -1,0 +1,1 @@
+"""SAEBench: its quantities, and what its result files say."""
