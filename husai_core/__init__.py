@@ -4,6 +4,7 @@ from husai_core.benchmark import Benchmark, Read, Task
 from husai_core.control import AnyControl, Control, FittedControl, KnownControl, ModelControl, TrainedControl
 from husai_core.errors import EvaluationError, ExitCode, HusaiError, InvalidEvidence, Skipped, UsageError
 from husai_core.evidence import Measurement, Observation
+from husai_core.external import External
 from husai_core.hookspecs import hookimpl
 from husai_core.metric import (
     ActivationPairMetric,
@@ -36,6 +37,7 @@ __all__ = [
     "EvaluationError",
     "Exchange",
     "ExitCode",
+    "External",
     "FittedControl",
     "HusaiError",
     "InvalidEvidence",

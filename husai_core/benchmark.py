@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from husai_core.errors import Skipped, did_you_mean
@@ -55,6 +56,9 @@ class Reader(Protocol):
 
     def corpus(self) -> Corpus:
         """The token rows behind the activations of the site."""
+
+    def folder(self) -> Path:
+        """Where the network lies as it was prepared, for a program that is handed it; skipped where it does not."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from functools import cached_property
 from math import fsum
 from typing import Any, Literal
 
+from husai_core.data_source import DataSource
 from husai_core.external import NATIVE, RecordedExternal
 from husai_core.metric import MetricCard
 
@@ -116,18 +117,6 @@ class Outcome:
         if self.status == "completed":
             return {"status": self.status}
         return {"status": self.status, "reason": self.reason, "next_step": self.next_step}
-
-
-@dataclass(frozen=True)
-class DataSource:
-    """Rows or documents that were looked at, by digest."""
-
-    name: str
-    digest: str
-    rows: int
-
-    def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "digest": self.digest, "rows": self.rows}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from husai_core import strict_json
+from husai_core.data_source import DataSource
 
 Kind = Literal["official", "imported"]
 """`official`: the published program, run on these very subjects. `imported`: somebody else's result, from a file."""
@@ -24,6 +25,7 @@ class External:
     version: str
     files: dict[str, bytes] = field(default_factory=dict)
     unverified: tuple[str, ...] = ()
+    texts: tuple[DataSource, ...] = ()  # documents that the program took from somewhere by itself
 
     def to_json(self, benchmark: str, site: str) -> dict[str, Any]:
         """What stands in the evidence of that benchmark at that site."""

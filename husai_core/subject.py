@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from husai_core.evidence import DataSource
+from husai_core.data_source import DataSource
 
 SUBJECT_SCHEMA = "husai:subject/v1"
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from husai_core.data_source import DataSource
 from husai_core.engine.store import Hooks, Shape, Stored
 from husai_core.errors import UsageError, did_you_mean
-from husai_core.evidence import DataSource
 from husai_core.model import Corpus, Network
 
 if TYPE_CHECKING:

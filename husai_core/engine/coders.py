@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from husai_core import interchange, strict_json
+from husai_core.data_source import DataSource
 from husai_core.engine import trainer
 from husai_core.engine.plan import Chosen, PlannedCheckpoint, PlannedCondition, recipe_table
 from husai_core.engine.sites import OtherModel, Perform, ReadySite
 from husai_core.errors import EvaluationError, UsageError
-from husai_core.evidence import DataSource
 from husai_core.model import Progress
 from husai_core.sae import Architecture, Coder, Dims
 from husai_core.site import hooks_of

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from husai_core.control import FittedControl, KnownControl, ModelControl, TrainedControl
+from husai_core.data_source import DataSource
 from husai_core.engine import activations, trainer
 from husai_core.engine.coders import ReadyCondition, read_params, subject_of, write_coder
 from husai_core.engine.plan import Chosen, PlannedCondition
 from husai_core.engine.sites import OtherModel, Perform, ReadySite
 from husai_core.errors import UsageError, did_you_mean
-from husai_core.evidence import DataSource
 from husai_core.model import Progress
 from husai_core.sae import Coder
 from husai_core.subject import ControlOf

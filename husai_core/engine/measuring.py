@@ -11,13 +11,14 @@ from typing import Any
 
 from husai_core import strict_json
 from husai_core.benchmark import Task
+from husai_core.data_source import DataSource
 from husai_core.engine.coders import ReadyCondition
 from husai_core.engine.kept import KeptParts
 from husai_core.engine.library import Library
 from husai_core.engine.plan import Chosen
 from husai_core.engine.sites import Perform, ReadySite
 from husai_core.errors import EvaluationError, HusaiError, Skipped, one_line
-from husai_core.evidence import DataSource, Measurement, Outcome, evidence_document
+from husai_core.evidence import Measurement, Outcome, evidence_document
 from husai_core.metric import MetricCard
 from husai_core.model import Progress
 from husai_core.plugins import Plugin, install_command
@@ -118,7 +119,8 @@ class _Work:
             (folder / TRANSCRIPT).write_bytes(raw)
             transcript = {"digest": strict_json.digest(raw), "exchanges": len(task.transcript)}
         external = self._keep_external(task, folder / EXTERNAL) if task.external else None
-        (folder / DOCUMENT).write_bytes(self.document(Outcome("completed"), found, transcript, external))
+        elsewhere = [source for one in task.external for source in one.texts]
+        (folder / DOCUMENT).write_bytes(self.document(Outcome("completed"), found, transcript, external, elsewhere))
         parts.remove()
 
     def _keep_external(self, task: Task, folder: Path) -> Mapping[str, Any]:
@@ -136,6 +138,7 @@ class _Work:
         found: Sequence[Measurement],
         transcript: Mapping[str, Any] | None = None,
         external: Mapping[str, Any] | None = None,
+        elsewhere: Sequence[DataSource] = (),
     ) -> bytes:
         own = (source for c in self.conditions for source in c.own_test_sources)
         document = evidence_document(
@@ -143,7 +146,7 @@ class _Work:
             settings=self.benchmark.describe()["settings"],
             site={"name": self.site.planned.name, "digest": self.site.digest},
             data=list(dict.fromkeys([*self.site.test_sources, *own])),
-            texts=self._read(),
+            texts=[*self._read(), *elsewhere],
             subjects=[
                 {"name": s.name, "digest": strict_json.digest(strict_json.encode(s.to_json()))}
                 for c in self.conditions

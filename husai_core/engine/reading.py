@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from husai_core.benchmark import Read
 from husai_core.engine import activations
 from husai_core.engine.store import Hooks, Pass, Shape, Stored
-from husai_core.errors import UsageError
+from husai_core.errors import Skipped, UsageError
 from husai_core.model import Corpus, Network, Progress
 from husai_core.site import hooks_of
 
@@ -146,6 +146,13 @@ class SiteReader:
     def corpus(self) -> Corpus:
         """The token rows behind the activations of the site."""
         return self.read_corpus()
+
+    def folder(self) -> Path:
+        """Where the network lies as it was prepared, for a program that is handed it; skipped where it does not."""
+        if self.alter is not None:
+            rule = "the network of this control is made anew each time and lies nowhere"
+            raise Skipped(f"site {self.site.name}", rule, "leave this control out")
+        return self.trained
 
     def tokens(self, texts: Sequence[str], limit: int) -> list[list[int]]:
         """Each document as the model reads it: BOS, then at most `limit - 1` tokens."""

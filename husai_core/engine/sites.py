@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from husai_core import strict_json
+from husai_core.data_source import DataSource
 from husai_core.engine import activations
 from husai_core.engine.plan import PlannedSite
 from husai_core.engine.reading import Alter, Fill, SiteReader
 from husai_core.engine.store import Hooks, Pass, Stored, file_digest
 from husai_core.errors import EvaluationError
-from husai_core.evidence import DataSource
 from husai_core.model import Check, Corpus, Known, Progress
 from husai_core.site import hooks_of
 

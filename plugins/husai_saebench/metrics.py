@@ -46,6 +46,13 @@ def _core() -> None:
         "in spite of its name, higher is better",
         high=1.0,
     )
+    _card(
+        "decoder_norm_error",
+        "difference of length",
+        "lower",
+        "largest difference of a decoder row's length from 1; the official code takes rows of length 1 for granted",
+        0.0,
+    )
     _card("kl_div_with_sae", "nats per token", "lower", f"KL divergence {spliced} from those without", 0.0)
     _card("kl_div_with_ablation", "nats per token", "neither", f"KL divergence of the predictions {zeroed}", 0.0)
     _card(

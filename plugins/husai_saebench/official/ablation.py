@@ -30,9 +30,7 @@ def remove_latents_by_their_means(
         found[ablated] = {}
         for top_n in top_n_values:
             chosen = main.select_top_n_features(node_effects[ablated], top_n, ablated)
-            after = {
-                name: rows - latents[:, chosen] @ sae.W_dec[chosen] for name, (rows, latents) in before.items()
-            }
+            after = {name: rows - latents[:, chosen] @ sae.W_dec[chosen] for name, (rows, latents) in before.items()}
             found[ablated][top_n] = main.get_probe_test_accuracy(
                 probes, chosen_classes, after, probe_batch_size, perform_scr
             )

@@ -22,6 +22,7 @@ class Eval(ABC):
 
     def __init__(self, about: Mapping[str, Any], texts: Texts) -> None:
         self.about, self.texts = about, texts
+        self.beside: dict[str, float] = {}  # what was computed right beside what the official code gets wrong
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -63,9 +64,16 @@ class Core(Eval):
     def run(self, name: str, sae: Any, model: Any) -> Path:
         from sae_bench.evals.core import main
 
+        from .beside import Beside, watching
+
         self.texts.hand_over_stream()
-        main.multiple_evals([(name, sae)], output_folder="results", device="cpu", force_rerun=True, **self.settings)
-        return _only("results")
+        beside = Beside(sae)
+        with watching(main, beside):
+            main.multiple_evals([(name, sae)], output_folder="results", device="cpu", force_rerun=True, **self.settings)
+        result = _only("results")
+        self.beside = beside.values()
+        self.texts.taken[f"tokens:{self.settings['dataset']}"] = (beside.digest, beside.contexts)
+        return result
 
 
 class SparseProbing(Eval):

@@ -19,7 +19,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TextIO
 
-LIBRARIES = ("sae-bench", "sae-lens", "transformer-lens", "transformers", "torch", "numpy", "scikit-learn", "sae-probes")
+LIBRARIES = (
+    "sae-bench",
+    "sae-lens",
+    "transformer-lens",
+    "transformers",
+    "torch",
+    "numpy",
+    "scikit-learn",
+    "sae-probes",
+)
 LOG_TAIL = 2000
 
 
@@ -107,7 +116,7 @@ class _Official:
         sae = load_subject(own / "sae")
         self.eval.seed()
         result = self.eval.run(name, sae, self.model)
-        return {"file": str(result.absolute()), "data": self.data()}
+        return {"file": str(result.absolute()), "data": self.data(), "beside": self.eval.beside}
 
 
 def _take_over_output(log: Path) -> TextIO:

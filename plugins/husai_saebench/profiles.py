@@ -1,0 +1,297 @@
+"""Settings of the official evals: by name, those of the published benchmark, or small ones that two cores manage.
+
+A setting that is not given has the value of its profile, and evidence records what it came to. What cannot change a
+number (batch sizes of the model, paths) is no setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from husai_core.errors import did_you_mean
+
+OFFICIAL, SMOKE = "official", "smoke"
+HUB = "hub"
+"""In place of text sets: the data that the published benchmark names, from the hub or a folder of the same names."""
+
+SPARSE_PROBING_SETS = (
+    "LabHC/bias_in_bios_class_set1",
+    "LabHC/bias_in_bios_class_set2",
+    "LabHC/bias_in_bios_class_set3",
+    "canrager/amazon_reviews_mcauley_1and5",
+    "canrager/amazon_reviews_mcauley_1and5_sentiment",
+    "codeparrot/github-code",
+    "fancyzhx/ag_news",
+    "Helsinki-NLP/europarl",
+)
+PAIRED_SETS = ("LabHC/bias_in_bios_class_set1", "canrager/amazon_reviews_mcauley_1and5")
+PERIODS = ("sotu:1790-1859", "sotu:1961-")
+FEW_PROBES = ("5_hist_fig_ismale", "92_glue_sst2", "139_news_class_Politics")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of any eval. `leave_out` names controls that are not measured; `seed` is the official random seed."""
+
+    profile: str = SMOKE
+    leave_out: tuple[str, ...] = ()
+    seed: int = 42
+
+    profiles: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    def __post_init__(self) -> None:
+        if self.profile not in self.profiles:
+            known = did_you_mean(self.profile, self.profiles)
+            raise ValueError(f"there is no profile '{self.profile}'; {known}")
+        for field in fields(self):
+            if getattr(self, field.name) is None:
+                object.__setattr__(self, field.name, self.profiles[self.profile][field.name])
+        if not 0 <= self.seed < 2**32:
+            raise ValueError("seed must be from 0 to 4294967295")
+        for name, value in vars(self).items():
+            least = _LEAST.get(name)
+            if least is not None and any(one < least for one in (value if isinstance(value, tuple) else (value,))):
+                raise ValueError(f"{name} must be at least {least}")
+            if isinstance(value, tuple) and len(set(value)) < len(value):
+                raise ValueError(f"{name} names something twice")
+
+    def official(self) -> dict[str, Any]:
+        """The settings as the official code calls them."""
+        raise NotImplementedError
+
+    def text_sets(self) -> Sequence[str]:
+        """The text sets that are handed over."""
+        return ()
+
+
+_LEAST = {
+    "reconstruction_batches": 1, "variance_batches": 1, "prompts_per_batch": 1, "context_length": 8, "ks": 1,
+    "train_texts": 8, "test_texts": 4, "latents": 1, "max_k": 1, "probe_epochs": 1, "words": 0, "fewest_letters": 1,
+    "tokens": 1000, "latents_explained": 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CoreSettings(Settings):
+    """`texts` are documents, or `hub` for the published ones; every batch is `prompts_per_batch` contexts."""
+
+    texts: tuple[str, ...] | None = None
+    reconstruction_batches: int | None = None
+    variance_batches: int | None = None
+    prompts_per_batch: int | None = None
+    context_length: int | None = None
+
+    profiles = {
+        OFFICIAL: {
+            "texts": (HUB,),
+            "reconstruction_batches": 200,
+            "variance_batches": 2000,
+            "prompts_per_batch": 16,
+            "context_length": 128,
+        },
+        SMOKE: {
+            "texts": ("sotu:1961-",),
+            "reconstruction_batches": 4,
+            "variance_batches": 8,
+            "prompts_per_batch": 4,
+            "context_length": 128,
+        },
+    }
+
+    def official(self) -> dict[str, Any]:
+        return {
+            "n_eval_reconstruction_batches": self.reconstruction_batches,
+            "n_eval_sparsity_variance_batches": self.variance_batches,
+            "eval_batch_size_prompts": self.prompts_per_batch,
+            "context_size": self.context_length,
+            "exclude_special_tokens_from_reconstruction": True,
+            # Without these two, version 0.6.0 refuses its own result.
+            "compute_featurewise_density_statistics": True,
+            "compute_featurewise_weight_based_metrics": True,
+            "dtype": "float32",
+            "dataset": "Skylion007/openwebtext" if self.texts == (HUB,) else "husai/texts",
+        }
+
+    def text_sets(self) -> Sequence[str]:
+        return _handed(self.texts)
+
+
+@dataclass(frozen=True)
+class SparseProbingSettings(Settings):
+    """`texts` are text sets, each a class of one task, or `hub` for the published `sets`."""
+
+    texts: tuple[str, ...] | None = None
+    sets: tuple[str, ...] | None = None
+    train_texts: int | None = None
+    test_texts: int | None = None
+    ks: tuple[int, ...] | None = None
+    context_length: int | None = None
+
+    profiles = {
+        OFFICIAL: {
+            "texts": (HUB,),
+            "sets": SPARSE_PROBING_SETS,
+            "train_texts": 4000,
+            "test_texts": 1000,
+            "ks": (1, 2, 5),
+            "context_length": 128,
+        },
+        SMOKE: {
+            "texts": PERIODS,
+            "sets": (),
+            "train_texts": 160,
+            "test_texts": 80,
+            "ks": (1, 2, 5),
+            "context_length": 128,
+        },
+    }
+
+    def official(self) -> dict[str, Any]:
+        return {
+            "dataset_names": list(self.sets or ()) if self.texts == (HUB,) else ["husai/texts"],
+            "probe_train_set_size": self.train_texts,
+            "probe_test_set_size": self.test_texts,
+            "k_values": list(self.ks or ()),
+            "context_length": self.context_length,
+            "llm_batch_size": 16,
+        }
+
+    def text_sets(self) -> Sequence[str]:
+        return _handed(self.texts)
+
+
+@dataclass(frozen=True)
+class SaeProbesSettings(Settings):
+    """`sets` are those of the package sae-probes by name; none is all 113 of them."""
+
+    sets: tuple[str, ...] | None = None
+    ks: tuple[int, ...] | None = None
+
+    profiles = {
+        OFFICIAL: {"sets": (), "ks": (1, 2, 5)},
+        SMOKE: {"sets": FEW_PROBES, "ks": (1, 2, 5)},
+    }
+
+    def official(self) -> dict[str, Any]:
+        chosen = {"dataset_names": list(self.sets)} if self.sets else {}
+        return {**chosen, "ks": list(self.ks or ())}
+
+    def text_sets(self) -> Sequence[str]:
+        return [f"sae_probes:{name}" for name in self.sets] if self.sets else ["sae_probes:binary"]
+
+
+@dataclass(frozen=True)
+class AbsorptionSettings(Settings):
+    """`words` of the vocabulary are looked at, drawn by the seed; 0 is all of them.
+
+    `fewest_letters` is how many letters must have a probe that works; with fewer, the eval gives nothing.
+    """
+
+    words: int | None = None
+    max_k: int | None = None
+    probe_epochs: int | None = None
+    fewest_letters: int | None = None
+
+    profiles = {
+        OFFICIAL: {"words": 0, "max_k": 10, "probe_epochs": 50, "fewest_letters": 20},
+        SMOKE: {"words": 3000, "max_k": 3, "probe_epochs": 20, "fewest_letters": 5},
+    }
+
+    def official(self) -> dict[str, Any]:
+        return {
+            "max_k_value": self.max_k,
+            "k_sparse_probe_num_epochs": self.probe_epochs,
+            "min_feats_for_eval": self.fewest_letters,
+            "llm_batch_size": 10,
+            "precalc_k_sparse_probe_sae_acts": True,
+        }
+
+
+@dataclass(frozen=True)
+class TppSettings(Settings):
+    """As of sparse probing; `latents` are how many are taken out. `fast` takes them out of the means, which is exact."""
+
+    texts: tuple[str, ...] | None = None
+    sets: tuple[str, ...] | None = None
+    train_texts: int | None = None
+    test_texts: int | None = None
+    latents: tuple[int, ...] | None = None
+    context_length: int | None = None
+    fast: bool = True
+
+    profiles = {
+        OFFICIAL: {
+            "texts": (HUB,),
+            "sets": PAIRED_SETS,
+            "train_texts": 4000,
+            "test_texts": 1000,
+            "latents": (2, 5, 10, 20, 50, 100, 500),
+            "context_length": 128,
+        },
+        SMOKE: {
+            "texts": PERIODS,
+            "sets": (),
+            "train_texts": 160,
+            "test_texts": 80,
+            "latents": (2, 10, 50),
+            "context_length": 128,
+        },
+    }
+
+    def official(self) -> dict[str, Any]:
+        return {
+            "dataset_names": list(self.sets or ()) if self.texts == (HUB,) else ["husai/texts"],
+            "train_set_size": self.train_texts,
+            "test_set_size": self.test_texts,
+            "n_values": list(self.latents or ()),
+            "context_length": self.context_length,
+            "llm_batch_size": 16,
+        }
+
+    def text_sets(self) -> Sequence[str]:
+        return _handed(self.texts)
+
+
+@dataclass(frozen=True)
+class ScrSettings(Settings):
+    """Its texts carry two labels at once, which only the published sets do: there is no text set to hand over."""
+
+    sets: tuple[str, ...] | None = None
+    train_texts: int | None = None
+    test_texts: int | None = None
+    latents: tuple[int, ...] | None = None
+    context_length: int | None = None
+    fast: bool = True
+
+    profiles = {
+        OFFICIAL: {
+            "sets": PAIRED_SETS,
+            "train_texts": 4000,
+            "test_texts": 1000,
+            "latents": (2, 5, 10, 20, 50, 100, 500),
+            "context_length": 128,
+        },
+        SMOKE: {
+            "sets": PAIRED_SETS[:1],
+            "train_texts": 160,
+            "test_texts": 80,
+            "latents": (2, 10, 50),
+            "context_length": 128,
+        },
+    }
+
+    def official(self) -> dict[str, Any]:
+        return {
+            "dataset_names": list(self.sets or ()),
+            "train_set_size": self.train_texts,
+            "test_set_size": self.test_texts,
+            "n_values": list(self.latents or ()),
+            "context_length": self.context_length,
+            "llm_batch_size": 16,
+        }
+
+
+def _handed(texts: Sequence[str] | None) -> Sequence[str]:
+    return [name for name in texts or () if name != HUB]
