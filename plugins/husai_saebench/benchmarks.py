@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +36,7 @@ from husai_saebench.profiles import (
     TppSettings,
 )
 from husai_saebench.results import problems, readings
+from husai_saebench.sources import mirror, require_data_sets
 from husai_saebench.worker import Worker, require_installed, working
 
 TOOL = "sae-bench"
@@ -64,6 +64,7 @@ class OfficialEval(Benchmark):
         self._refuse_site(task, place)
         subjects = list(_subjects(task, place))
         require_installed(place, self.modules)
+        require_data_sets(task.settings.hub_sets(), place)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="husai-saebench-")))
             official = _Asked(self, task, folder, subjects, stack, place)
@@ -189,7 +190,7 @@ class _Asked:
             "d_in": self.subjects[0].coder.dims.d_in,
             "seed": settings.seed,
             "threads": _threads(),
-            "mirror": _mirror(),
+            "mirror": str(folder) if (folder := mirror()) else None,
             "words": getattr(settings, "words", 0) or None,
             "fast": getattr(settings, "fast", False),
         }
@@ -199,12 +200,6 @@ class _Asked:
             own.mkdir(parents=True)
             for name, raw in subject.files.items():
                 (own / name).write_bytes(raw)
-
-
-def _mirror() -> str | None:
-    """A folder that holds data sets of the hub by their names, where there is one."""
-    folder = Path(os.environ.get("HUSAI_DATA", "")) / "hub"
-    return str(folder.absolute()) if os.environ.get("HUSAI_DATA") and folder.is_dir() else None
 
 
 def _threads() -> int:

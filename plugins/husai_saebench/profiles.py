@@ -14,6 +14,7 @@ from husai_core.errors import did_you_mean
 
 OFFICIAL, SMOKE = "official", "smoke"
 HUB = "hub"
+OWN = "husai/texts"  # what the official code calls the texts that it is handed
 """In place of text sets: the data that the published benchmark names, from the hub or a folder of the same names."""
 
 SPARSE_PROBING_SETS = (
@@ -27,7 +28,7 @@ SPARSE_PROBING_SETS = (
     "Helsinki-NLP/europarl",
 )
 PAIRED_SETS = ("LabHC/bias_in_bios_class_set1", "canrager/amazon_reviews_mcauley_1and5")
-PERIODS = ("sotu:1790-1859", "sotu:1961-")
+PERIODS = ("sotu:1790-1859", "sotu:1961-2026")
 FEW_PROBES = ("5_hist_fig_ismale", "92_glue_sst2", "139_news_class_Politics")
 
 
@@ -65,6 +66,11 @@ class Settings:
         """The text sets that are handed over."""
         return ()
 
+    def hub_sets(self) -> Sequence[str]:
+        """The data sets that the official code takes by their names on the hub."""
+        names = self.official().get("dataset_names", [self.official().get("dataset", "")])
+        return sorted({n.partition("_class_set")[0].removesuffix("_sentiment") for n in names if "/" in n} - {OWN})
+
 
 _LEAST = {
     "reconstruction_batches": 1, "variance_batches": 1, "prompts_per_batch": 1, "context_length": 8, "ks": 1,
@@ -92,7 +98,7 @@ class CoreSettings(Settings):
             "context_length": 128,
         },
         SMOKE: {
-            "texts": ("sotu:1961-",),
+            "texts": ("sotu:1961-2026",),
             "reconstruction_batches": 4,
             "variance_batches": 8,
             "prompts_per_batch": 4,
@@ -111,7 +117,7 @@ class CoreSettings(Settings):
             "compute_featurewise_density_statistics": True,
             "compute_featurewise_weight_based_metrics": True,
             "dtype": "float32",
-            "dataset": "Skylion007/openwebtext" if self.texts == (HUB,) else "husai/texts",
+            "dataset": "Skylion007/openwebtext" if self.texts == (HUB,) else OWN,
         }
 
     def text_sets(self) -> Sequence[str]:
@@ -150,7 +156,7 @@ class SparseProbingSettings(Settings):
 
     def official(self) -> dict[str, Any]:
         return {
-            "dataset_names": list(self.sets or ()) if self.texts == (HUB,) else ["husai/texts"],
+            "dataset_names": list(self.sets or ()) if self.texts == (HUB,) else [OWN],
             "probe_train_set_size": self.train_texts,
             "probe_test_set_size": self.test_texts,
             "k_values": list(self.ks or ()),
@@ -196,7 +202,7 @@ class AbsorptionSettings(Settings):
 
     profiles = {
         OFFICIAL: {"words": 0, "max_k": 10, "probe_epochs": 50, "fewest_letters": 20},
-        SMOKE: {"words": 3000, "max_k": 3, "probe_epochs": 20, "fewest_letters": 5},
+        SMOKE: {"words": 3000, "max_k": 3, "probe_epochs": 20, "fewest_letters": 15},
     }
 
     def official(self) -> dict[str, Any]:
@@ -211,7 +217,7 @@ class AbsorptionSettings(Settings):
 
 @dataclass(frozen=True)
 class TppSettings(Settings):
-    """As of sparse probing; `latents` are how many are taken out. `fast` takes them out of the means, which is exact."""
+    """As of sparse probing; `latents` is how many are taken out. `fast` takes them out of the means, which is exact."""
 
     texts: tuple[str, ...] | None = None
     sets: tuple[str, ...] | None = None
@@ -242,7 +248,7 @@ class TppSettings(Settings):
 
     def official(self) -> dict[str, Any]:
         return {
-            "dataset_names": list(self.sets or ()) if self.texts == (HUB,) else ["husai/texts"],
+            "dataset_names": list(self.sets or ()) if self.texts == (HUB,) else [OWN],
             "train_set_size": self.train_texts,
             "test_set_size": self.test_texts,
             "n_values": list(self.latents or ()),

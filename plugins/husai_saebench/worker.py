@@ -91,8 +91,10 @@ class Worker:
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             whom = "what all subjects share" if about == "ready" else f"subject {about}"
-            rule = f"{whom}: {answer['error']}: {self._last_words()}"
-            raise EvaluationError(self.place, rule, "see the official code's own words above; the next run tries again")
+            said = answer["error"].removeprefix("RuntimeError: ")[:400]
+            said = said.removeprefix("RuntimeError: ")
+            words = f"; its last words: {self._last_words()}" if "without a result" in said else ""
+            raise EvaluationError(self.place, f"{whom}: {said}{words}", "the next run tries again")
         return answer
 
     def _last_words(self) -> str:

@@ -32,7 +32,7 @@ class Eval(ABC):
     def hook(self) -> dict[str, Any]:
         return {"model_name": self.about["model_name"], "hook_name": self.about["hook_name"]}
 
-    def share(self, model: Any) -> None:
+    def share(self, model: Any) -> None:  # noqa: B027, one of them shares nothing
         """What depends on no subject, done into the folder `shared`, below the current one."""
 
     @abstractmethod
@@ -231,5 +231,5 @@ def _only(folder: str) -> Path:
     """The one result that the official code left there."""
     found = sorted(Path(folder).rglob("*_eval_results.json"))
     if len(found) != 1:
-        raise RuntimeError("it ended without a result file; the end of what it printed says why")
+        raise RuntimeError("it ended without a result file")
     return found[0]

@@ -50,7 +50,9 @@ def load_subject(folder: Path) -> Any:
     """The dictionary as SAELens reads it."""
     from sae_lens import SAE
 
-    return SAE.load_from_disk(str(folder), device="cpu")
+    sae = SAE.load_from_disk(str(folder), device="cpu")
+    sae.cfg.metadata.prepend_bos = True  # as every document that HUSAI's models read; core refuses to guess
+    return sae
 
 
 def throw_away(d_in: int, about: Mapping[str, Any]) -> Any:
