@@ -10,9 +10,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from husai_core.errors import EvaluationError, Skipped
+
+if TYPE_CHECKING:  # never imported here: so that its text is part of what evidence names as the source
+    from husai_saebench.official import serve as _serve  # noqa: F401
 
 PYTHON = "HUSAI_SAEBENCH_PYTHON"
 INSTALL = (
