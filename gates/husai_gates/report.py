@@ -71,6 +71,7 @@ def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: f
     yield ""
     data = ", ".join(f"{source.name} ({source.rows} rows)" for source in evidence.data)
     yield f"Version {safe(evidence.benchmark.version)}; data {safe(data)}; from {safe(path)}."
+    yield from _elsewhere(evidence)
     yield ""
     if evidence.outcome.status != "completed":
         yield f"{safe(evidence.outcome.status)}: {safe(evidence.outcome.reason)}"
@@ -88,6 +89,23 @@ def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: f
     yield ""
     yield from table([*_HEAD[:5], _BOTH, *_HEAD[5:]] if in_parts else _HEAD, rows)
     yield ""
+    if defects := {m.card.name: m.card.defect for m in evidence.measurements if m.card.defect}:
+        yield "Known to be wrong, shown as they were written, and judged by no rule:"
+        yield ""
+        yield from (f"- {safe(name)}: {safe(defect)}" for name, defect in sorted(defects.items()))
+        yield ""
+
+
+def _elsewhere(evidence: Evidence) -> Iterator[str]:
+    """Who measured, where that was not HUSAI."""
+    if (external := evidence.external) is None:
+        return
+    who = {"official": "Measured here by the published program", "imported": "Imported: measured elsewhere by"}
+    yield ""
+    files = f"its {len(external.files)} files are kept as it wrote them"
+    yield f"{who[external.kind]} {safe(external.tool)} {safe(external.version)}; {files}."
+    for what in external.unverified:
+        yield f"Nobody here could check: {safe(what)}."
 
 
 def _row(measurement: RecordedMeasurement, condition: Condition | None, confidence: float, in_parts: bool) -> list[Any]:
