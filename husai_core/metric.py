@@ -27,6 +27,7 @@ class MetricCard:
     low: float | None = None
     high: float | None = None
     continuous: bool = True
+    scale: tuple[str, ...] = ()  # what its values depend on beside the dictionary; every measurement states each
 
     def allows(self, value: float) -> bool:
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
@@ -40,13 +41,14 @@ class MetricCard:
             "definition": self.definition,
             "bounds": [self.low, self.high],
             "continuous": self.continuous,
+            **({"scale": list(self.scale)} if self.scale else {}),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> MetricCard:
         fields = {k: data[k] for k in ("name", "version", "unit", "direction", "definition", "continuous")}
         low, high = data["bounds"]
-        return cls(**fields, low=low, high=high)
+        return cls(**fields, low=low, high=high, scale=tuple(data.get("scale", ())))
 
 
 class Metric(ABC):
