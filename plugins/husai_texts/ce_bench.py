@@ -53,20 +53,20 @@ class ContrastiveStories(TextSource):
 
 
 def _files(part: str, folder: Path, place: str) -> list[Path]:
-    """The files of a set: beside the study or in the folder of the environment, else in the cache of the hub."""
-    local = Path(os.environ.get(FOLDER) or folder) / part
-    if local.is_file():
-        if local.suffix not in ENDINGS:
-            raise UsageError(place, f"'{local.suffix}' is no kind of table", f"give one of {', '.join(ENDINGS)}")
-        return [local]
-    found = local if local.is_dir() else _cached(part)
+    """The files of a set: in the folder of the environment or beside the study, else in the cache of the hub."""
+    roots = [Path(os.environ[FOLDER]), folder] if os.environ.get(FOLDER) else [folder]
+    found = next((root / part for root in roots if (root / part).exists()), None) or _cached(part)
     if found is None:
+        where = f"beside the study, nor in ${FOLDER}"
         if part not in VERSIONS:
-            rule = f"there is no such file or folder at {local}, and no such set is published"
+            rule = f"there is no such file or folder {where}, and no such set is published"
             raise UsageError(place, rule, did_you_mean(part, VERSIONS))
-        where = f"in ${FOLDER}" if os.environ.get(FOLDER) else "beside the study"
-        rule = f"it is neither {where} nor in the cache of the hub"
-        raise Skipped(place, rule, f"hf download {OWNER}/{part} --repo-type dataset --local-dir {part}  # {where}")
+        fetch = f"hf download {OWNER}/{part} --repo-type dataset --local-dir {part}"
+        raise Skipped(place, f"it is neither {where}, nor in the cache of the hub", f"{fetch}  # beside the study")
+    if found.is_file():
+        if found.suffix not in ENDINGS:
+            raise UsageError(place, f"'{found.suffix}' is no kind of table", f"give one of {', '.join(ENDINGS)}")
+        return [found]
     tables = sorted(path for at in (found, found / "data") for path in at.glob("*") if path.suffix in ENDINGS)
     split = [path for path in tables if path.name.startswith("train")] or tables
     if not split or len({path.suffix for path in split}) > 1 or (len(split) > 1 and not _shards(split)):

@@ -78,6 +78,8 @@ def test_the_folder_of_the_environment_goes_first(tmp_path: Path, monkeypatch: p
     assert len(SOURCE.read(V3, tmp_path / "study").pairs) == 2
     monkeypatch.setenv("HUSAI_DATA", str(tmp_path / "data"))
     assert len(SOURCE.read(V3, tmp_path / "study").pairs) == 1
+    lines(tmp_path / "study" / "mine.jsonl", ROWS)
+    assert len(SOURCE.read("mine.jsonl", tmp_path / "study").pairs) == 2
 
 
 def test_what_the_client_of_the_hub_downloaded_is_found(tmp_path: Path) -> None:
