@@ -1,7 +1,8 @@
 """Comparability: two measurements are subtracted only if nothing but the condition differs between them.
 
 A rule may say which keys must be the same (`comparable`) and how far budgets, widths and sparsities may be apart
-(`tolerance`). The definition of the metric, and the model in whose scale it is measured, are compared always.
+(`tolerance`). The definition of the metric, what its scale depends on, and the model in whose scale it is measured, are
+compared always.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from husai_core.evidence import Evidence
 from husai_core.subject import Subject
 from husai_gates.audit import AuditReport
+from husai_gates.audit.setting import same_value
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.condition import Condition
 from husai_gates.interval import mean
@@ -88,6 +90,11 @@ def _differences(rule: Rule, keys: tuple[str, ...], one: Located, other: Located
     card = one.measurement.card
     if (whose := _model(a.subjects)) != (other_model := _model(b.subjects)) and "activation" in card.unit.split():
         yield "CMP-SCALE", f"whose activations '{card.name}' is measured in", whose, other_model
+    mine, theirs = one.measurement.scale, other.measurement.scale
+    for key in sorted(mine.keys() | theirs.keys()):
+        if key not in mine or key not in theirs or not same_value(mine[key], theirs[key]):
+            says = f"{key}, on which the scale of '{card.name}' depends"
+            yield "CMP-SCALE", says, mine.get(key, "nothing"), theirs.get(key, "nothing")
     tables = [(_benchmark(one.evidence, keys), _benchmark(other.evidence, keys), "CMP-BENCHMARK")]
     tables.append((_data(one.evidence, keys), _data(other.evidence, keys), "CMP-DATA"))
     tables.append((card.to_json(), other.measurement.card.to_json(), "CMP-METRIC"))

@@ -45,7 +45,8 @@ _WOULD_CHANGE = {
     "EV-ZERO-WIDTH": "Seeds that are different runs: values equal to the last digit come from one run.",
     "CMP-SITE": "A comparator at the same site; or a rule that says by 'comparable' that sites may differ.",
     "CMP-TARGET": "A comparator that reconstructs the same thing: one of the same architecture.",
-    "CMP-SCALE": "A metric without the scale of activations, such as explained_variance: the models differ in scale.",
+    "CMP-SCALE": "A metric without the scale of activations, such as explained_variance, where models differ; or both "
+    "sides of the same width, rows and whatever else the scale of the metric depends on.",
     "CMP-BENCHMARK": "Measuring both sides with the same version and settings of the benchmark.",
     "CMP-DATA": "Measuring both sides on the same rows.",
     "CMP-METRIC": "Measuring both sides with the same version of the metric.",

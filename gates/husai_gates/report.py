@@ -122,7 +122,7 @@ def _row(measurement: RecordedMeasurement, condition: Condition | None, confiden
     card = measurement.card
     return [
         card.name,
-        ", ".join(f"{key} = {value}" for key, value in sorted(measurement.setting.items())),
+        ", ".join(f"{key} = {value}" for key, value in sorted({**measurement.setting, **measurement.scale}.items())),
         measurement.condition,
         number(mean([values[unit] for unit in sorted(values)])),
         shown,

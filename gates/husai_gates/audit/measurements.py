@@ -62,6 +62,7 @@ def check_measurements(path: str, evidence: Evidence, subjects: Mapping[str, Sub
         measured = listed.get(measurement.condition, [])
         yield from _check_maker(path, evidence, measurement.card)
         yield from _check_card(path, f"{place}.metric", measurement.card)
+        yield from _check_scale(path, f"{place}.scale", measurement, measured)
         yield from _check_units(path, place, measurement, {subject.seed for subject in measured})
         yield from _check_range(path, place, measurement, measured)
 
@@ -107,6 +108,21 @@ def _check_card(path: str, place: str, card: MetricCard) -> Iterator[Finding]:
         if stated.get(key) != expected.get(key):
             rule = f"says {stated.get(key, 'nothing')}, HUSAI's metric '{card.name}' has {expected.get(key, 'nothing')}"
             yield Finding("EV-METRIC", path, f"{place}.{key}", rule, "rename the metric if it is another one")
+
+
+def _check_scale(
+    path: str, place: str, measurement: RecordedMeasurement, measured: Sequence[Subject]
+) -> Iterator[Finding]:
+    """What the scale of a metric depends on is stated, all of it and nothing else; a width is that of the subjects."""
+    card, scale = measurement.card, measurement.scale
+    if set(card.scale) != scale.keys():
+        stated, needed = (", ".join(sorted(keys)) or "nothing" for keys in (scale, card.scale))
+        rule = f"states {stated}, the scale of '{card.name}' depends on {needed}"
+        yield Finding("EV-METRIC", path, place, rule, "state each with its value")
+    widths = {subject.dims["d_sae"] for subject in measured}
+    if "d_sae" in scale and widths and widths != {scale["d_sae"]}:
+        rule = f"d_sae is {scale['d_sae']}, that of the subjects is {', '.join(map(str, sorted(widths)))}"
+        yield Finding("EV-IMPOSSIBLE", path, place, rule, "measure the subjects of this bundle")
 
 
 def _check_units(path: str, place: str, measurement: RecordedMeasurement, known: set[int]) -> Iterator[Finding]:
