@@ -27,11 +27,8 @@ class MetricCard:
     low: float | None = None
     high: float | None = None
     continuous: bool = True
-<<<<<<< HEAD
     defect: str = ""  # why its value is known to be wrong; such a number is shown and never judged
-=======
     scale: tuple[str, ...] = ()  # what its values depend on beside the dictionary; every measurement states each
->>>>>>> h2
 
     def allows(self, value: float) -> bool:
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
@@ -53,11 +50,7 @@ class MetricCard:
     def from_json(cls, data: Mapping[str, Any]) -> MetricCard:
         fields = {k: data[k] for k in ("name", "version", "unit", "direction", "definition", "continuous")}
         low, high = data["bounds"]
-<<<<<<< HEAD
-        return cls(**fields, low=low, high=high, defect=data.get("defect", ""))
-=======
-        return cls(**fields, low=low, high=high, scale=tuple(data.get("scale", ())))
->>>>>>> h2
+        return cls(**fields, low=low, high=high, defect=data.get("defect", ""), scale=tuple(data.get("scale", ())))
 
 
 class Metric(ABC):
