@@ -1,7 +1,7 @@
 """What does the official SAEBench cost for several SAEs: its command once for each, or HUSAI's one process for all?
 
 The same code, model, texts and settings on both sides; the numbers of both must be the same. A run of the command is a
-process that imports, loads the model and does everything for one SAE. Wall seconds of one thread, the two sides in turn.
+process that imports, loads the model and does everything for one SAE. Wall seconds of one thread.
 
     python benchmarks/official_sharing.py --prepared FOLDER --out benchmarks/official_sharing.json
 
@@ -33,7 +33,7 @@ from husai_saebench.profiles import (
     TppSettings,
 )
 from husai_saebench.worker import working
-from husai_texts.sotu import Sotu
+from husai_texts.sotu import StateOfTheUnion
 
 LAYER, WIDTH, D_SAE = 9, 576, 1152
 HOOK = f"blocks.{LAYER}.hook_resid_post"
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--saes", type=int, default=4, help="how many SAEs HUSAI's side does")
     parser.add_argument("--evals", nargs="*", default=list(CASES))
     options = parser.parse_args()
-    texts = {name: list(Sotu().read(name).texts) for name in PERIODS}
+    texts = {name: list(StateOfTheUnion().read(name, Path()).texts) for name in PERIODS}
     found = {name: _compare(name, options.prepared, options.saes, texts) for name in options.evals}
     about = {"saes": options.saes, "layer": LAYER, "d_sae": D_SAE, "machine": platform.processor() or "unknown"}
     text = json.dumps({"about": about, "evals": found}, indent=1)
