@@ -52,8 +52,8 @@ def _of_evidence(
 ) -> Iterator[tuple[str, bytes]]:
     """What stands alone, in one picture; drops, each family and each matrix of pairs in pictures of their own.
 
-    What stands alone with more panels than anyone would look at is not drawn; its numbers are in the report. So are those
-    that are known to be wrong, which a picture could not say.
+    What stands alone with more panels than anyone would look at is not drawn; its numbers are in the report. So are
+    numbers that are known to be wrong, which a picture could not say.
     """
     title = f"{evidence.benchmark.name} at {evidence.site}"
     if drawn := draw_drops(evidence, roles, CONFIDENCE):
