@@ -6,17 +6,23 @@ from functools import partial
 
 import pytest
 import torch
-from husai_saebench.official.memory import Memory
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
+from husai_saebench.official.memory import Memory
+
 HOOK = "blocks.0.hook_resid_post"
+
+
+def network():
+    shape = {"n_layers": 2, "d_model": 8, "n_ctx": 6, "d_head": 4, "n_heads": 2, "d_vocab": 11, "act_fn": "relu"}
+    with torch.random.fork_rng():  # TransformerLens seeds the global generator
+        return HookedTransformer(HookedTransformerConfig(**shape, seed=0))
 
 
 @pytest.fixture
 def pair():
     """Two equal models; only the first remembers."""
-    shape = {"n_layers": 2, "d_model": 8, "n_ctx": 6, "d_head": 4, "n_heads": 2, "d_vocab": 11, "act_fn": "relu"}
-    remembering, plain = (HookedTransformer(HookedTransformerConfig(**shape, seed=0)) for _ in range(2))
+    remembering, plain = network(), network()
     plain.load_state_dict(remembering.state_dict())
     return remembering, plain, Memory(remembering)
 
@@ -91,8 +97,7 @@ def test_activations_are_kept(pair):
 
 
 def test_without_room_everything_is_computed_anew_and_is_the_same():
-    shape = {"n_layers": 1, "d_model": 8, "n_ctx": 6, "d_head": 4, "n_heads": 2, "d_vocab": 11, "act_fn": "relu"}
-    model = HookedTransformer(HookedTransformerConfig(**shape, seed=0))
+    model = network()
     expected = model(tokens(), return_type="logits")
     memory = Memory(model, room=0)
     assert all(torch.equal(model(tokens(), return_type="logits"), expected) for _ in range(2))
