@@ -71,6 +71,8 @@ def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: f
     yield ""
     data = ", ".join(f"{source.name} ({source.rows} rows)" for source in evidence.data)
     yield f"Version {safe(evidence.benchmark.version)}; data {safe(data)}; from {safe(path)}."
+    if evidence.texts:
+        yield f"Texts: {safe(', '.join(f'{source.name} ({source.rows})' for source in evidence.texts))}."
     yield from _elsewhere(evidence)
     yield ""
     if evidence.outcome.status != "completed":
