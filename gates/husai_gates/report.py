@@ -69,8 +69,16 @@ def _controlled(report: AuditReport, confidence: float) -> Iterator[str]:
 def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: float) -> Iterator[str]:
     yield f"## {safe(evidence.benchmark.name)} at {safe(evidence.site)}"
     yield ""
-    data = ", ".join(f"{source.name} ({source.rows} rows)" for source in evidence.data)
+    data = ", ".join(f"{source.name} ({source.rows} rows)" for source in evidence.data) or "of no digest"
     yield f"Version {safe(evidence.benchmark.version)}; data {safe(data)}; from {safe(path)}."
+    if found := evidence.external:
+        files = ", ".join(found.files)
+        yield f"{evidence.source.capitalize()}: by {safe(found.tool)} {safe(found.version)}, in {safe(files)}."
+        if found.unverified:
+            yield ""
+            yield "Not verified here:"
+            yield ""
+            yield from (f"- {safe(statement)}" for statement in found.unverified)
     yield ""
     if evidence.outcome.status != "completed":
         yield f"{safe(evidence.outcome.status)}: {safe(evidence.outcome.reason)}"
