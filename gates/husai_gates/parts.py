@@ -16,7 +16,7 @@ from husai_gates.condition import Condition
 from husai_gates.interval import OVER_PARTS, Interval, Spread, TooFewUnits, around, is_flat, mean, variance
 from husai_gates.observe import Observed, sides
 from husai_gates.policy import SHARED_PARTS, Rule
-from husai_gates.select import Located
+from husai_gates.select import Located, locate
 
 _STEP = "measure both sides on the same parts, or judge shared_parts and say in the rule why that is fair"
 _MOST_NAMED = 12
@@ -62,7 +62,10 @@ def parts_difference(
     rule: Rule, target: Condition, against: Condition, report: AuditReport, there: AuditReport
 ) -> OverParts:
     """Target minus comparator on every part; a part of one side only stops it, unless the rule is about the shared."""
-    one, other = sides(rule, target, against, report, there)
+    try:
+        one, other = sides(rule, target, against, report, there)
+    except CannotJudge as stop:
+        raise _both_missing(rule, target, against, there, stop) from None
     mine, theirs = _by_part(rule, one), _by_part(rule, other)
     apart = [
         f"{', '.join(_named(odd))} of '{condition.name}' alone"
@@ -80,6 +83,20 @@ def parts_difference(
     about = "about these dictionaries alone, on other parts like these, and about no other training run"
     about += f"; left out: {'; '.join(apart)}" if apart else ""
     return OverParts(one.located, {part: sign * (mine[part] - theirs[part]) for part in shared}, about)
+
+
+def _both_missing(
+    rule: Rule, target: Condition, against: Condition, there: AuditReport, stop: CannotJudge
+) -> CannotJudge:
+    """The reason of either side, where neither was measured: to measure one of them would not be enough."""
+    if stop.status != "missing" or stop.says.startswith("the comparator"):
+        return stop
+    try:
+        locate(rule, against, there)
+    except CannotJudge as other:
+        says = f"{stop.says}; and the comparator '{against.name}': {other.says}"
+        return CannotJudge(stop.status, stop.code, says, stop.next_step)
+    return stop
 
 
 def _by_part(rule: Rule, observed: Observed) -> Mapping[str, float]:

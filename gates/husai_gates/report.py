@@ -71,14 +71,14 @@ def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: f
     yield ""
     data = ", ".join(f"{source.name} ({source.rows} rows)" for source in evidence.data) or "of no digest"
     yield f"Version {safe(evidence.benchmark.version)}; data {safe(data)}; from {safe(path)}."
-    if found := evidence.external:
-        files = ", ".join(found.files)
-        yield f"{evidence.source.capitalize()}: by {safe(found.tool)} {safe(found.version)}, in {safe(files)}."
-        if found.unverified:
+    if external := evidence.external:
+        files = ", ".join(external.files)
+        yield f"{evidence.source.capitalize()}: by {safe(external.tool)} {safe(external.version)}, in {safe(files)}."
+        if external.unverified:
             yield ""
-            yield "Not verified here:"
+            yield "Not verified here, or to be known:"
             yield ""
-            yield from (f"- {safe(statement)}" for statement in found.unverified)
+            yield from (f"- {safe(statement)}" for statement in external.unverified)
     yield ""
     if evidence.outcome.status != "completed":
         yield f"{safe(evidence.outcome.status)}: {safe(evidence.outcome.reason)}"

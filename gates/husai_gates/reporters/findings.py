@@ -45,7 +45,7 @@ def _unverified(report: AuditReport) -> list[str]:
     if not found:
         return []
     count = len({path for paths in found.values() for path in paths})
-    lines = [f"Measured elsewhere, and not verified here ({count} evidence documents):"]
+    lines = [f"By other programs, and not verified here or to be known ({count} evidence documents):"]
     return lines + [f"  {safe(statement)}" for statement in found]
 
 
