@@ -103,8 +103,9 @@ def is_result(value: Any) -> bool:
     """Whether something is one result, of an eval that is known or not."""
     if not isinstance(value, Mapping):
         return False
-    stated = isinstance(value.get("eval_type_id"), str) and isinstance(value.get("eval_result_metrics"), Mapping)
-    return stated or eval_of(value) is not None
+    if "eval_type_id" in value:
+        return isinstance(value["eval_type_id"], str) and isinstance(value.get("eval_result_metrics"), Mapping)
+    return eval_of(value) is not None
 
 
 def is_run(value: Any) -> bool:
