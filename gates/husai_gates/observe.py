@@ -42,10 +42,6 @@ class Sample(Protocol):
         """How many seeds, on the side that has fewer; or parts, where those are what is counted."""
 
     @property
-    def counted(self) -> str:
-        """What is counted: seeds or parts."""
-
-    @property
     def about(self) -> str:
         """Of what the claim is made, where it is not of other training runs."""
 
@@ -68,7 +64,6 @@ class Observed:
     located: Located
     values: Mapping[Unit, float]
     parts: Parts | None = None
-    counted: str = "seeds"
     about: str = ""
 
     @property
@@ -124,7 +119,6 @@ class Apart:
 
     one: Observed
     other: Observed
-    counted: str = "seeds"
     about: str = ""
 
     @property
@@ -294,19 +288,18 @@ def estimate(rule: Rule, sample: Sample, confidence: float | None = None) -> Int
     try:
         return sample.interval(rule.confidence if confidence is None else confidence)
     except TooFewUnits as error:
-        raise _too_few(error.has, error.needs, sample.counted) from None
+        raise _too_few(error.has, error.needs) from None
 
 
 def require_units(rule: Rule, sample: Sample) -> None:
     """As many seeds as the policy wants."""
     if sample.seeds < rule.min_units:
-        raise _too_few(sample.seeds, rule.min_units, sample.counted)
+        raise _too_few(sample.seeds, rule.min_units)
 
 
-def _too_few(has: int, needs: int, counted: str) -> CannotJudge:
-    says = f"has {has} {counted if has != 1 else counted.removesuffix('s')}, needs {needs}"
-    step = "train and measure more seeds" if counted == "seeds" else f"measure more {counted}"
-    return CannotJudge("inconclusive", "EV-UNITS", says, step)
+def _too_few(has: int, needs: int) -> CannotJudge:
+    says = f"has {has} seed{'s' if has != 1 else ''}, needs {needs}"
+    return CannotJudge("inconclusive", "EV-UNITS", says, "train and measure more seeds")
 
 
 def require_direction(sample: Sample, rule: Rule, wrong: str | None, why: str) -> None:

@@ -29,7 +29,6 @@ class OverParts:
     located: Located
     values: Mapping[str, float]
     about: str
-    counted: str = "parts"
     raw_flat: bool = False  # that seeds differ is no part of the claim
 
     @property
@@ -42,6 +41,7 @@ class OverParts:
 
     @property
     def seeds(self) -> int:
+        """What is counted here are parts."""
         return len(self.values)
 
     def interval(self, confidence: float) -> Interval:
@@ -79,6 +79,9 @@ def parts_difference(
     if not shared:
         says = f"'{target.name}' and '{against.name}' share no part"
         raise CannotJudge("inconclusive", "CMP-UNITS", says, "measure both sides on the same parts")
+    if len(shared) < rule.min_units:
+        says = f"has {len(shared)} parts, needs {rule.min_units}"
+        raise CannotJudge("inconclusive", "EV-UNITS", says, "measure both sides on more parts")
     sign = -1 if one.card.direction == "lower" else 1
     about = "about these dictionaries alone, on other parts like these, and about no other training run"
     about += f"; left out: {'; '.join(apart)}" if apart else ""

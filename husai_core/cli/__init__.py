@@ -34,9 +34,14 @@ COMMANDS = {
     "completion": "Print the shell completion script.",
 }
 
-_MODULES = {"import": "importing"}  # `import` is a word of the language
+_CALLED_OTHERWISE = {"import": "importing"}  # `import` is a word of the language
 
 SHORT_LIVED = frozenset({"gate", "audit", "explain"})
+
+
+def module_of(command: str) -> str:
+    """Where a subcommand lives."""
+    return f"husai_core.cli.{_CALLED_OTHERWISE.get(command, command)}"
 
 
 class _LazyGroup(click.Group):
@@ -46,7 +51,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"husai_core.cli.{_MODULES.get(cmd_name, cmd_name)}").command
+        command = importlib.import_module(module_of(cmd_name)).command
         assert isinstance(command, click.Command)
         return refuse_repeats(command)
 
