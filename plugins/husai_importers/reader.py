@@ -34,17 +34,21 @@ class Reader:
         place: str,
         setting: Mapping[str, Scalar] | None = None,
         part: str = "",
-    ) -> None:
-        """One observation, if the value is one."""
-        number = self.number(value, place)
-        if number is None:
-            return
-        card = CARDS[metric]
-        if not card.allows(number):
+    ) -> float | None:
+        """One observation, if the value is one; what it was taken as."""
+        number = self.of(metric, value, place)
+        if number is not None:
+            key = (metric, condition, tuple((setting or {}).items()))
+            self._found.setdefault(key, []).append(Observation(seeds, number, part))
+        return number
+
+    def of(self, metric: str, value: Any, place: str) -> float | None:
+        """The value as a number that the metric allows; a note where it is none."""
+        number, card = self.number(value, place), CARDS[metric]
+        if number is not None and not card.allows(number):
             self.note(place, f"is {number}, outside {card.low} to {card.high}, where {metric} lies", _STEP)
-            return
-        key = (metric, condition, tuple((setting or {}).items()))
-        self._found.setdefault(key, []).append(Observation(seeds, number, part))
+            return None
+        return number
 
     def number(self, value: Any, place: str) -> float | None:
         """The value as a finite number; a note where it is none."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from husai_core.importer import Result, SpokenOf, digest_of, identifier
 from husai_importers.earlier.dictionary import TOOL
-from husai_importers.reader import Reader, finite, rows, table, whole
+from husai_importers.reader import Reader, rows, table, whole
 
 BENCHMARK = "earlier_saebench"
 
@@ -31,17 +31,14 @@ def read(reader: Reader) -> list[Result]:
             continue
         unverified = ("which model and site it is of, and how wide it is: the file says none",)
         found[seed] = SpokenOf(name, seed, "unknown", "unknown", "unknown", digest_of(run), unverified=unverified)
-        best, base = run.get("best_auc"), run.get("llm_auc")
         if "train_ev" in run:
             reader.observe("earlier_explained_variance", name, (seed,), run["train_ev"], f"{place}.train_ev")
-        if "llm_auc" in run:
-            reader.observe("earlier_llm_probe_auc", name, (seed,), base, f"{place}.llm_auc")
-        if finite(best) and finite(base):
+        base = reader.observe("earlier_llm_probe_auc", name, (seed,), run.get("llm_auc"), f"{place}.llm_auc")
+        best = reader.of("earlier_probe_auc", run["best_auc"], f"{place}.best_auc")
+        if best is not None and base is not None:
             deltas.append(best - base)
             reader.expect(run.get("delta_auc"), deltas[-1], f"{place}.delta_auc", "the difference of the two")
             reader.observe("earlier_probe_best_delta", name, (seed,), deltas[-1], place)
-        else:
-            reader.number(best, f"{place}.best_auc")
     mean = fsum(deltas) / len(deltas) if deltas else None
     stated = table(table(document.get("aggregate")).get("delta_auc_vs_llm")).get("mean")
     reader.expect(stated, mean, "$.aggregate.delta_auc_vs_llm.mean", "the mean over seeds")

@@ -30,23 +30,23 @@ def observe(
 ) -> float | None:
     """The scores of one dictionary, and what its best number of latents gives over the model's own probe."""
     summary, at = table(document.get("summary")), f"{place}.summary"
-    by_k: dict[int, Any] = {}
+    aucs: list[float] = []
     for index, scores in enumerate(rows(summary.get("sae_metrics_by_k"))):
         k = whole(scores.get("k"))
         for score, field in _SCORES.items():
             where = f"{at}.sae_metrics_by_k[{index}].{field}"
             if k is not None and field in scores:
-                reader.observe(f"earlier_probe_{score}", condition, (seed,), scores[field], where, {"k": k, **setting})
-        if k is not None:
-            by_k[k] = scores.get("test_auc")
-    llm = table(summary.get("llm_metrics"))
+                at_k = {"k": k, **setting}
+                seen = reader.observe(f"earlier_probe_{score}", condition, (seed,), scores[field], where, at_k)
+                aucs += [seen] if score == "auc" and seen is not None else []
+    llm, base = table(summary.get("llm_metrics")), None
     for score, field in _SCORES.items():
         if f"llm_{field}" in llm:
             where = f"{at}.llm_metrics.llm_{field}"
-            reader.observe(f"earlier_llm_probe_{score}", condition, (seed,), llm[f"llm_{field}"], where, setting)
-    best = max((value for value in by_k.values() if isinstance(value, float)), default=None)
-    base = llm.get("llm_test_auc")
-    delta = best - base if best is not None and isinstance(base, float) else None
+            own = llm[f"llm_{field}"]
+            seen = reader.observe(f"earlier_llm_probe_{score}", condition, (seed,), own, where, setting)
+            base = seen if score == "auc" else base
+    delta = max(aucs) - base if aucs and base is not None else None
     reader.expect(
         summary.get("best_minus_llm_auc"), delta, f"{at}.best_minus_llm_auc", "the best AUC minus the model's"
     )
