@@ -13,6 +13,7 @@ from husai_gates import policy
 from husai_gates.interval import mean_interval
 from husai_gates.needs import needs
 from husai_gates.parts import OverParts
+from husai_gates.strictness import weakened
 
 TOPK, RELU = "addition.topk", "addition.relu"
 HEAD = """
@@ -143,6 +144,13 @@ def test_superiority_and_equivalence_are_asked_in_the_same_way(sides: Any, decid
     assert row(sides, decide, same).status == "pass"
     better = RULE.replace('kind = "non_inferiority"\nto', 'kind = "superiority"\nover').replace("margin = 0.05\n", "")
     assert row(sides, decide, better).code == "RULE-FAILED"
+
+
+@pytest.mark.parametrize(("old", "new"), [("parts", "shared_parts"), ("seeds_and_parts", "parts"), ("seeds", "parts")])
+def test_a_claim_about_less_is_a_weaker_policy(old: str, new: str) -> None:
+    before, after = (policy.load(RULE.replace('"parts"', f'"{units}"').encode(), "p") for units in (old, new))
+    (finding,) = weakened(before, after)
+    assert (finding.code, finding.path) == ("POL-WEAKENED", "$.rule.r.units")
 
 
 def test_what_it_needs_is_said_without_a_bundle() -> None:

@@ -37,7 +37,6 @@ WEAKER = {
     "one site of several": ('id = "alive"', 'id = "alive"\nsite = "layer9"', "$.rule.alive.site"),
     "other subjects": ('id = "alive"', 'id = "alive"\nsubject = { role = "baseline" }', "$.rule.alive.subject"),
     "seeds alone": ('units = "seeds_and_parts"', 'units = "seeds"', "$.rule.alive.units"),
-    "these dictionaries alone": ('units = "seeds_and_parts"', 'units = "parts"', "$.rule.alive.units"),
     "no longer fixed before the run": ("preregistered = true", "preregistered = false", "$.preregistered"),
     "waivable": ('id = "alive"', 'id = "alive"\nwaivable = true', "$.rule.alive.waivable"),
     "waived for longer": ("waiver_days = 10", "waiver_days = 11", "$.waiver_days"),
