@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+import husai_schemas
 from husai_core import strict_json
 from husai_core.errors import EvaluationError, UsageError, did_you_mean
 from husai_core.evidence import EVIDENCE_SCHEMA, Measurement
@@ -23,6 +24,7 @@ DEFAULT_ROLE: Role = "candidate"
 GIVEN_ROLES: tuple[Role, ...] = ("candidate", "baseline")
 SITE_SCHEMA = "husai:site/v1"
 
+_SCHEMAS = {"subjects": "subject", "sites": "site", "evidence": "evidence"}
 _NO_MODEL = "the weights of the model: the files name no digest of them"
 _NO_WEIGHTS = "its weights: the files name no digest of them"
 _NO_DATA = "what it was measured on: the files name no digest of it"
@@ -56,6 +58,7 @@ def import_files(
             rule = f"two results of {result.benchmark} for '{result.subjects[0].condition}'"
             raise UsageError(path, rule, "give the one that counts")
         documents[path] = raw
+    _refuse_what_no_bundle_holds(documents)
     return documents, tuple(dict.fromkeys(notes))
 
 
@@ -63,6 +66,15 @@ def conditions(documents: Mapping[str, bytes]) -> dict[str, str]:
     """The role of every condition that documents speak of."""
     subjects = [strict_json.parse(raw, path) for path, raw in documents.items() if path.startswith("subjects/")]
     return {subject["condition"]: subject["role"] for subject in subjects}
+
+
+def _refuse_what_no_bundle_holds(documents: Mapping[str, bytes]) -> None:
+    """A name or a version of any length may stand in a file of another program, and not in a bundle."""
+    for path, raw in sorted(documents.items()):
+        folder = path.partition("/")[0]
+        if folder in _SCHEMAS and (found := husai_schemas.problems(_SCHEMAS[folder], strict_json.parse(raw, path))):
+            place = f"{path[:200]} {found[0].path}"
+            raise UsageError(place, found[0].rule, "no bundle holds what the file says there; import its other parts")
 
 
 def _by_importer(given: Sequence[SourceFile], table: PluginTable) -> list[tuple[Plugin, list[SourceFile]]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from husai_core.cli.arguments import PATH
-from husai_core.errors import ExitCode, UsageError, one_line
+from husai_core.errors import ExitCode, InvalidEvidence, UsageError, one_line
 
 if TYPE_CHECKING:
     from husai_core.importer import Note, SourceFile
@@ -58,12 +58,24 @@ def command(files: tuple[Path, ...], out: Path, roles: tuple[tuple[str, Role], .
     documents, notes = import_files(_read(files), PluginTable(), dict(roles))
     made = provenance(started, None, 1, None, len(files), 0)
     whole = {**documents, bundle.PROVENANCE: strict_json.encode(made)}
+    _refuse_unsound(whole)
     bundle.write({**whole, **make_views(whole)}, out)
     click.echo(f"bundle: {out}")
     for name, role in sorted(conditions(documents).items()):
         click.echo(f"{role:<10}{name}")
     _say(notes)
     return ExitCode.RELEASED
+
+
+def _refuse_unsound(files: Mapping[str, bytes]) -> None:
+    """Files that contradict one another, such as two results of one dictionary under two names, make no bundle."""
+    from husai_gates.audit import audit_unsealed
+
+    report = audit_unsealed(files)
+    if not report.intact:
+        first = report.findings[0]
+        step = "import the files into bundles of their own"
+        raise InvalidEvidence(first.code, f"{first.file} {first.path}", first.rule, step)
 
 
 def _read(files: Sequence[Path]) -> list[SourceFile]:

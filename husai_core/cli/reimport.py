@@ -26,7 +26,9 @@ def with_reimport(found: Audited) -> AuditReport:
     report, files = found.report, found.snapshot.files
     if not report.intact or not any(path.startswith(IMPORTED_FOLDER) for path in files):
         return report
-    return report.with_findings(_differences(files, report.subjects))
+    from husai_gates.finding import guarded
+
+    return report.with_findings(guarded(lambda: _differences(files, report.subjects)))
 
 
 def _differences(files: Mapping[str, bytes], subjects: Mapping[str, Subject]) -> Iterator[Finding]:

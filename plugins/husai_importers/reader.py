@@ -11,6 +11,7 @@ from husai_core.importer import Note, SourceFile
 from husai_importers.metrics import CARDS
 
 _CLOSE = 1e-9
+_LARGEST = 1e100
 _STEP = "measure it again, or do without this metric"
 _EDITED = "only what the details say is read; find out who changed the file"
 
@@ -58,6 +59,8 @@ class Reader:
             self.note(place, f"is {str(value)[:40]!r}, which is no number", _STEP)
         elif not finite(value):
             self.note(place, f"is {value}, which is no finite number", _STEP)
+        elif abs(value) > _LARGEST:
+            self.note(place, f"is {value:.3g}, which no quantity of a dictionary is near", _STEP)
         else:
             return float(value)
         return None

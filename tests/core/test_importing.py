@@ -321,3 +321,22 @@ def test_select_leaves_out_what_nobody_can_tell_apart(
     invoke(["select", str(imported), "--policy", str(tmp_path / "p.toml"), "--out", str(tmp_path / "choice.json")])
     said = capsys.readouterr()
     assert "no digest of its weights is known" in said.out + said.err
+
+
+def test_what_no_bundle_can_hold_is_refused_with_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoilt = json.loads(CANDIDATE.read_text())
+    spoilt["sparse probing evaluation results"]["eval_result_details"][0]["dataset_name"] = "x" * 5000
+    (tmp_path / "run.json").write_text(json.dumps(spoilt))
+    assert invoke(["import", str(tmp_path / "run.json"), "--out", str(tmp_path / "b")]) == 64
+    assert "no bundle holds what the file says there" in capsys.readouterr().err
+
+
+def test_one_checkpoint_under_two_names_makes_no_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, score in (("one", 10.0), ("two", 50.0)):
+        result = {"config": {"checkpoint_sha256": "a" * 64}, "custom_metrics": {"contrastive_score_mean_max": score}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(result))
+    paths = [str(tmp_path / f"{name}.json") for name in ("one", "two")]
+    assert invoke(["import", *paths, "--out", str(tmp_path / "b")]) == 3
+    assert "the same weights as 'one.s0', shown as another condition" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+    assert invoke(["import", paths[0], "--out", str(tmp_path / "b")]) == 0

@@ -11,6 +11,7 @@ from husai_importers.earlier.dictionary import TOOL, spoken
 from husai_importers.reader import Reader, rows, table, text, whole
 
 _TRAINED = {"explained_variance": "earlier_explained_variance", "mse": "earlier_mse", "l0": "earlier_l0"}
+_ASK = "ask for the file as it was written"
 _PREFIXES = {
     probing.BENCHMARK: ("earlier_probe", "earlier_llm"),
     ce_bench.BENCHMARK: ("earlier_ce_bench",),
@@ -32,12 +33,14 @@ def read(reader: Reader) -> list[Result]:
         architecture, seed = text(record.get("architecture")), whole(record.get("seed"))
         name = identifier(f"{reader.file.name}.{architecture}")
         if seed is None or seed in groups.get(name, {}):
-            reader.note(
-                f"{place}.seed", "is no seed, or one that stands there before", "ask for the file as it was written"
-            )
+            reader.note(f"{place}.seed", "is no seed, or one that stands there before", _ASK)
             continue
         about = {"sae_meta": table(table(record.get("saebench")).get("sae_meta")), "record": record}
-        groups.setdefault(name, {})[seed] = spoken(name, seed, config, about, architecture)
+        own = spoken(name, seed, config, about, architecture)
+        if any(_alike(own) != _alike(other) for other in groups.get(name, {}).values()):
+            reader.note(place, f"is no seed of {name}: it differs from those before in what it says of itself", _ASK)
+            continue
+        groups.setdefault(name, {})[seed] = own
         _observe(reader, name, seed, record, place)
     results = []
     for name, members in groups.items():
@@ -48,6 +51,11 @@ def read(reader: Reader) -> list[Result]:
                 results.append(Result(benchmark, own, TOOL, "unknown", files, _plain(config), found))
     _note_missing(reader, groups)
     return results
+
+
+def _alike(one: SpokenOf) -> tuple[object, ...]:
+    """What all seeds of a condition share."""
+    return one.dims, one.settings, one.architecture
 
 
 def _observe(reader: Reader, name: str, seed: int, record: Mapping[str, Any], place: str) -> None:

@@ -53,8 +53,11 @@ def _pairs(reader: Reader, name: str, side: Mapping[str, Any], seeds: list[int],
         rule = f"{len(values)} values, and {len(seeds)} seeds have {len(pairs)} pairs"
         reader.note(f"{place}.pairwise_pwmcc_values", rule, "measure every pair")
         return None
-    for index, (pair, value) in enumerate(zip(pairs, values, strict=True)):
-        reader.observe("earlier_pwmcc", name, pair, value, f"{place}.pairwise_pwmcc_values[{index}]")
+    places = [f"{place}.pairwise_pwmcc_values[{index}]" for index in range(len(values))]
+    if any(reader.of("earlier_pwmcc", value, where) is None for value, where in zip(values, places, strict=True)):
+        return None  # agreement over some of the pairs would be that of picked ones
+    for pair, value, where in zip(pairs, values, places, strict=True):
+        reader.observe("earlier_pwmcc", name, pair, value, where)
     mean = fsum(values) / len(values) if values and all(map(finite, values)) else None
     reader.expect(table(side.get("summary")).get("mean"), mean, f"{place}.summary.mean", "the pairs")
     return mean
