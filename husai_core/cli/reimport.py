@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CODE = "EV-REIMPORT"
 _KINDS = ("evidence/", "subjects/", "sites/")
 _MAKERS = ("benchmark", "metrics")  # which version of an importer read a file is no part of what the file says
+_WORDS = {"external": ("unverified",), "outcome": ("reason", "next_step")}  # which are of that version, too
 _STEP = "import the files again with 'husai import'"
 
 
@@ -55,14 +56,25 @@ def _differences(files: Mapping[str, bytes], subjects: Mapping[str, Subject]) ->
             yield Finding(CODE, path, "$", "no imported file gives this document", _STEP)
         elif path.startswith(_KINDS):
             one, other = (strict_json.parse(raw, path) for raw in (files[path], again[path]))
-            for place, mine, theirs in _unlike(_said(one), _said(other), "$"):
+            worded = _maker(one) == _maker(other)
+            for place, mine, theirs in _unlike(_said(one, worded), _said(other, worded), "$"):
                 rule = f"is {_words(mine)}, and the imported files give {_words(theirs)}"
                 yield Finding(CODE, path, place, rule, _STEP)
                 break  # one edit moves everything that follows
 
 
-def _said(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key not in _MAKERS}
+def _maker(document: Mapping[str, Any]) -> Any:
+    """The source text of the importer; of subjects and sites none is known."""
+    return document.get("benchmark", {}).get("source")
+
+
+def _said(document: Mapping[str, Any], worded: bool) -> dict[str, Any]:
+    """Without its makers; and, where those are others than here, without their words."""
+    found = {key: value for key, value in document.items() if key not in _MAKERS}
+    for key, names in _WORDS.items() if not worded else ():
+        if isinstance(found.get(key), dict):
+            found[key] = {name: value for name, value in found[key].items() if name not in names}
+    return found
 
 
 def _unlike(one: Any, other: Any, place: str) -> Iterator[tuple[str, Any, Any]]:

@@ -11,6 +11,10 @@ from husai_saebench.rows import config_of
 from husai_saebench.runs import SHARED_ID, Block, Run
 
 UNKNOWN = "unknown"
+TELLING = ("model_name", "hook_name", "hook_layer", "d_in", "d_sae", "architecture", "activation_fn_str", "k")
+"""What of a configuration tells one SAE from another; precision or device do not."""
+
+_THERE = {"file": "most blocks of the file have", "called": "most results of that name have"}
 _ANOTHER = "judge nothing by it; find the result of the trained SAE, or measure it again"
 
 
@@ -26,10 +30,16 @@ def dictionaries(runs: Sequence[Run]) -> tuple[list[About], list[Note]]:
     """Blocks joined by a name that everybody can look up, or because one file holds them for one configuration."""
     notes: list[Note] = []
     groups: dict[tuple[str, ...], list[tuple[Run, Block]]] = {}
+    named: dict[tuple[str, str], list[Block]] = {}
     for run in runs:
-        own = _own_configuration(run)
+        for block in run.blocks if run.training is None else ():
+            if block.called:
+                named.setdefault(block.called, []).append(block)
+    usual = {called: _usual(blocks) for called, blocks in named.items()}
+    for run in runs:
+        own = _usual(run.blocks)
         for block in run.blocks:
-            groups.setdefault(_key(run, block, own, notes), []).append((run, block))
+            groups.setdefault(_key(run, block, own, usual, notes), []).append((run, block))
     found = []
     others: dict[str, int] = {}
     for key, blocks in groups.items():
@@ -42,26 +52,43 @@ def dictionaries(runs: Sequence[Run]) -> tuple[list[About], list[Note]]:
     return found, notes
 
 
-def _own_configuration(run: Run) -> str | None:
-    """The configuration that a file is about where no training says it: that of most of its blocks."""
-    digests = [digest_of(block.config) for block in run.blocks if block.config is not None]
-    return max(digests, key=lambda one: (digests.count(one), one)) if digests else None
+def _usual(blocks: Sequence[Block]) -> Mapping[str, Any]:
+    """What the configurations of most blocks say of the SAE, where no training says it."""
+    told = [_telling(block) for block in blocks if block.config is not None]
+    digests = [digest_of(one) for one in told]
+    return max(told, key=lambda one: (digests.count(digest_of(one)), digest_of(one))) if told else {}
 
 
-def _key(run: Run, block: Block, own: str | None, notes: list[Note]) -> tuple[str, ...]:
+def _telling(block: Block) -> dict[str, Any]:
+    return {key: (block.config or {}).get(key) for key in TELLING}
+
+
+def _key(
+    run: Run,
+    block: Block,
+    own: Mapping[str, Any],
+    usual: Mapping[tuple[str, str], Mapping[str, Any]],
+    notes: list[Note],
+) -> tuple[str, ...]:
     """What a block is filed under: a name, its file, or its file and the configuration that does not belong there."""
-    file, config = run.file.name, block.config
-    if run.training is None and block.called:
-        return ("called", *block.called)
-    differing = list(_differences(run, block))
-    if run.training is None and config is not None and digest_of(config) != own:
-        differing = [("sae_cfg_dict", "that of most blocks of the file", "another")]
+    file = run.file.name
+    if run.training is not None:
+        key: tuple[str, ...] = ("file", file)
+        differing = list(_differences(run, block))
+    else:
+        key = ("called", *block.called) if block.called else ("file", file)
+        expected = usual[block.called] if block.called else own
+        found = _telling(block) if block.config is not None else expected
+        differing = [(name, value, found.get(name)) for name, value in expected.items() if found.get(name) != value]
     if not differing:
-        return ("file", file)
-    listed = "; ".join(f"{key} is {scored}, trained was {trained}" for key, trained, scored in differing)
-    rule = f"is evidence of another SAE than the rest of the file: {listed}"
-    notes.append(Note(file, block.place("$.sae_cfg_dict" if config else "$"), rule, _ANOTHER))
-    return ("other", file, digest_of(config if config is not None else block.result))
+        return key
+    there = "trained was" if run.training is not None else _THERE[key[0]]
+    listed = "; ".join(f"{name} is {scored}, {there} {usually}" for name, usually, scored in differing)
+    rule = (
+        f"is evidence of another SAE than the rest {'of the file' if key[0] == 'file' else 'under its name'}: {listed}"
+    )
+    notes.append(Note(file, block.place("$.sae_cfg_dict" if block.config else "$"), rule, _ANOTHER))
+    return ("other", file, digest_of(block.config if block.config is not None else block.result))
 
 
 def _differences(run: Run, block: Block) -> Iterator[tuple[str, Any, Any]]:

@@ -340,3 +340,20 @@ def test_one_checkpoint_under_two_names_makes_no_bundle(tmp_path: Path, capsys: 
     assert "the same weights as 'one.s0', shown as another condition" in capsys.readouterr().err
     assert not (tmp_path / "b").exists()
     assert invoke(["import", paths[0], "--out", str(tmp_path / "b")]) == 0
+
+
+def test_the_words_of_another_version_of_the_importer_are_its_own_and_its_numbers_are_not(
+    imported: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def older(document: Any) -> None:
+        document["benchmark"]["source"] = "sha256:" + "7" * 64
+        document["external"]["unverified"] = ["said otherwise"]
+
+    assert audit(edited(imported, tmp_path / "a", in_document(ABSORPTION, older)), capsys)[:2] == (0, set())
+
+    def forged(document: Any) -> None:
+        older(document)
+        _value(document)
+
+    target = edited(imported, tmp_path / "b", in_document(ABSORPTION, forged))
+    assert audit(target, capsys)[:2] == (3, {"EV-REIMPORT"})

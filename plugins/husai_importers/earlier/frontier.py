@@ -47,8 +47,8 @@ def read(reader: Reader) -> list[Result]:
         for benchmark, prefixes in _PREFIXES.items():
             found = tuple(m for prefix in prefixes for m in reader.measurements(name, prefix))
             if found:
-                own, files = tuple(members.values()), (reader.file.name,)
-                results.append(Result(benchmark, own, TOOL, "unknown", files, _plain(config), found))
+                all_seeds, files = tuple(members.values()), (reader.file.name,)
+                results.append(Result(benchmark, all_seeds, TOOL, "unknown", files, _plain(config), found))
     _note_missing(reader, groups)
     return results
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from husai_core.evidence import Scalar
 from husai_core.importer import Result
 from husai_importers.earlier.dictionary import TOOL, seed_in, spoken
 from husai_importers.reader import Reader, rows, table, whole
@@ -36,7 +37,7 @@ def observe(
         for score, field in _SCORES.items():
             where = f"{at}.sae_metrics_by_k[{index}].{field}"
             if k is not None and field in scores:
-                at_k = {"k": k, **setting}
+                at_k: dict[str, Scalar] = {"k": k, **setting}
                 seen = reader.observe(f"earlier_probe_{score}", condition, (seed,), scores[field], where, at_k)
                 aucs += [seen] if score == "auc" and seen is not None else []
     llm, base = table(summary.get("llm_metrics")), None

@@ -112,6 +112,21 @@ def test_without_a_training_the_configuration_of_most_blocks_is_that_of_the_file
     assert "its seed" in " ".join(of(found, "absorption").subjects[0].unverified)
 
 
+def test_what_does_not_tell_saes_apart_joins_them_and_what_does_parts_them_under_one_name_too() -> None:
+    listed = {"sae_lens_release_id": "gemma-scope-2b", "sae_lens_id": "layer_12"}
+    absorption, probing = (
+        {**document(BASELINE)[f"{key} evaluation results"], **listed} for key in ("absorption", "sparse probing")
+    )
+    third = {**document(BASELINE)["scr and tpp evaluations results"], **listed}
+    probing["sae_cfg_dict"] = {**probing["sae_cfg_dict"], "dtype": "float32", "device": "cuda"}
+    conditions = {r.subjects[0].condition for r in read(a=absorption, b=probing, c=third).results}
+    assert conditions == {"gemma-scope-2b.layer_12"}
+    probing["sae_cfg_dict"] = {**probing["sae_cfg_dict"], "d_sae": 4608}
+    found = read(a=absorption, b=probing, c=third)
+    assert "than the rest under its name: d_sae is 4608, most results of that name have 18432" in said(found)
+    assert of(found, "sparse_probing", "b.other1").subjects[0].explored
+
+
 def test_a_block_is_what_it_says_it_is_whatever_key_it_was_filed_under() -> None:
     def swap(d: Document) -> None:
         one, other = "absorption evaluation results", "sparse probing evaluation results"

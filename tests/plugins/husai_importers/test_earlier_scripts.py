@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from husai_core.importer import Imported, Result, SourceFile
-from husai_importers.earlier.importer import EarlierScriptsImporter
+from husai_importers.earlier_scripts import EarlierScriptsImporter
 from husai_importers.metrics import CARDS
 
 Document = dict[str, Any]
