@@ -21,7 +21,7 @@ from husai_core.evidence import Origin
 from husai_core.sources import source_digest
 
 GROUP = "husai"
-KINDS = ("models", "architectures", "controls", "metrics", "texts", "benchmarks")
+KINDS = ("models", "architectures", "controls", "metrics", "texts", "benchmarks", "importers")
 
 # What brings a missing library; the extra is shorter to type and tested together.
 _EXTRA_OF = {

@@ -8,7 +8,7 @@ compared always.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from husai_core.evidence import Evidence
@@ -22,7 +22,7 @@ from husai_gates.policy import ALWAYS, LAST_RELEASE, MATCHED, Rule
 from husai_gates.select import Located
 
 BUDGET = ("steps", "batch_size", "rows_seen", "data_order_seed", "decay_share")
-SPARSITY = "l0"
+SPARSITY = ("l0", "saebench_l0")  # as HUSAI and as SAEBench measure it
 SPARSITY_TOLERANCE = 0.1
 
 Difference = tuple[str, str, Any, Any]
@@ -44,6 +44,10 @@ def require_comparable(rule: Rule, one: Located, other: Located, report: AuditRe
         raise CannotJudge("inconclusive", code, says, "measure both sides in the same way")
     if "budget" in keys:
         _require_known_budgets(one.condition, other.condition)
+    if "width" in keys:
+        _require_known_widths(one.condition, other.condition)
+    if "data" in keys or "rows" in keys:
+        _require_known_data(one, other)
     if "sparsity" in keys:
         _require_sparsity(rule, one.condition, other.condition, report, there)
 
@@ -55,6 +59,23 @@ def _require_known_budgets(*conditions: Condition) -> None:
             says = f"the training budget of the pretrained '{condition.name}' is unknown, so none is matched to it"
             next_step = "compare it with its controls, or train both sides in one study"
             raise CannotJudge("inconclusive", "CMP-BUDGET", says, next_step)
+
+
+def _require_known_widths(*conditions: Condition) -> None:
+    """Nor does a width that no file states."""
+    for condition in conditions:
+        if any("d_sae" not in subject.dims for subject in condition.subjects):
+            says = f"the width of '{condition.name}' is unknown, so none is matched to it"
+            raise CannotJudge("inconclusive", "CMP-BUDGET", says, "leave 'width' out of 'comparable', or import it")
+
+
+def _require_known_data(*sides: Located) -> None:
+    """Nor do rows without a digest: two sides that name none need not have read the same."""
+    for side in sides:
+        if not (side.evidence.data or side.evidence.texts):
+            says = f"what '{side.condition.name}' was measured on has no digest, so nobody can tell that it is the same"
+            step = "measure both sides here; or leave 'data' and 'rows' out of 'comparable', and say why in the rule"
+            raise CannotJudge("inconclusive", "CMP-DATA", says, step)
 
 
 def _require_sparsity(rule: Rule, one: Condition, other: Condition, report: AuditReport, there: AuditReport) -> None:
@@ -70,13 +91,14 @@ def _active_latents(condition: Condition, report: AuditReport) -> float:
         mean(list(measurement.by_unit().values()))
         for path, evidence in sorted(report.evidence.items())
         if evidence.site == condition.site
-        for measurement in report.measurements.get((path, condition.name, SPARSITY), ())
+        for metric in SPARSITY
+        for measurement in report.measurements.get((path, condition.name, metric), ())
         if not measurement.setting
     ]
     if not found:
-        says = f"nobody measured '{SPARSITY}' of '{condition.name}', so its sparsity is matched to none"
+        says = f"nobody measured '{SPARSITY[0]}' of '{condition.name}', so its sparsity is matched to none"
         raise CannotJudge(
-            "inconclusive", "CMP-BUDGET", says, f"measure '{SPARSITY}', as the benchmark reconstruction does"
+            "inconclusive", "CMP-BUDGET", says, f"measure '{SPARSITY[0]}', as the benchmark reconstruction does"
         )
     return found[0]
 
@@ -114,6 +136,9 @@ def _benchmark(evidence: Evidence, keys: tuple[str, ...]) -> Mapping[str, Any]:
     found: dict[str, Any] = {"name": origin.name}
     if "benchmark" in keys:
         found |= {"version": origin.version, "source": origin.source}
+    if "benchmark" in keys and evidence.external:
+        found |= {"who measured": evidence.source, "tool": evidence.external.tool}
+        found["version of the tool"] = evidence.external.version
     return {**found, "settings": dict(evidence.settings)} if "settings" in keys else found
 
 
@@ -143,18 +168,19 @@ def _budgets(
     """Budget and width, seed by seed; where no seed is in both, of every seed with every other."""
     if "budget" not in keys and "width" not in keys:
         return
-    known = [[subject for subject in side if not subject.pretrained] for side in (ours, theirs)]
-    together = [(a, b) for a, b in itertools.product(*known) if a.seed == b.seed] or itertools.product(*known)
-    for one, other in together:
-        left, right = _budget(one, keys), _budget(other, keys)
+    pairs = list(itertools.product(ours, theirs))
+    for one, other in [(a, b) for a, b in pairs if a.seed == b.seed] or pairs:
+        # A budget that nobody knows was refused by then, or need not be the same.
+        shared = [key for key in keys if key != "budget" or not (one.pretrained or other.pretrained)]
+        left, right = _budget(one, shared), _budget(other, shared)
         for key in sorted(left):
             if not _near(left[key], right[key], rule.tolerance.get("width" if key == "d_sae" else key, 0.0)):
                 yield "CMP-BUDGET", key, _shown(left[key]), _shown(right[key])
 
 
-def _budget(subject: Subject, keys: tuple[str, ...]) -> Mapping[str, Any]:
+def _budget(subject: Subject, keys: Collection[str]) -> Mapping[str, Any]:
     found = {key: subject.budget.get(key) for key in BUDGET} if "budget" in keys else {}
-    return {**found, "d_sae": subject.dims["d_sae"]} if "width" in keys else found
+    return {**found, "d_sae": subject.dims.get("d_sae")} if "width" in keys else found
 
 
 def _near(one: Any, other: Any, tolerance: float) -> bool:

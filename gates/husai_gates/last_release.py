@@ -75,7 +75,9 @@ def _stale(
     """Why the older bundle says nothing about a change: it is this one, has its weights, is newer, or is too old."""
     if last.report.content_digest == report.content_digest:
         yield "is this very bundle"
-    if {s.weights for s in target.subjects} & {s.weights for s in there.subjects}:
+    if any(s.weights is None for s in (*target.subjects, *there.subjects)):
+        yield "or this one names no digest of its weights, so nobody can tell the two apart"
+    elif {s.weights for s in target.subjects} & {s.weights for s in there.subjects}:
         yield f"has weights of '{target.name}' itself"
     if started is None or last.finished is None:
         yield "has no time to be compared with that of this run"

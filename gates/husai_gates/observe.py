@@ -14,7 +14,7 @@ from husai_gates.cannot_judge import CannotJudge
 from husai_gates.comparable import require_comparable
 from husai_gates.condition import Condition
 from husai_gates.interval import Interval, TooFewUnits, Unit, interval, is_flat, is_nothing, seeds_of
-from husai_gates.policy import PARTS, Rule
+from husai_gates.policy import OF_THESE, PARTS, Rule
 from husai_gates.select import Located, locate
 
 Parts = Mapping[Unit, Mapping[str, float]]
@@ -39,7 +39,11 @@ class Sample(Protocol):
 
     @property
     def seeds(self) -> int:
-        """How many seeds, on the side that has fewer."""
+        """How many seeds, on the side that has fewer; or parts, where those are what is counted."""
+
+    @property
+    def about(self) -> str:
+        """Of what the claim is made, where it is not of other training runs."""
 
     def interval(self, confidence: float) -> Interval: ...
 
@@ -60,6 +64,7 @@ class Observed:
     located: Located
     values: Mapping[Unit, float]
     parts: Parts | None = None
+    about: str = ""
 
     @property
     def flat(self) -> bool:
@@ -114,6 +119,7 @@ class Apart:
 
     one: Observed
     other: Observed
+    about: str = ""
 
     @property
     def located(self) -> Located:
@@ -250,7 +256,14 @@ def pair(
 def difference(
     rule: Rule, target: Condition, against: Condition, report: AuditReport, there: AuditReport | None = None
 ) -> Sample:
-    """Target minus comparator, positive where the target is better: paired by seed, or of seeds that share nothing."""
+    """Target minus comparator, positive where the target is better: paired by seed, or of seeds that share nothing.
+
+    A rule about these very dictionaries pairs them by part.
+    """
+    if rule.units in OF_THESE:
+        from husai_gates.parts import parts_difference
+
+        return parts_difference(rule, target, against, report, there or report)
     paired = rule.paired
     if paired is None:
         paired = there in (None, report) and target.site == against.site

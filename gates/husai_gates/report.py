@@ -69,7 +69,7 @@ def _controlled(report: AuditReport, confidence: float) -> Iterator[str]:
 def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: float) -> Iterator[str]:
     yield f"## {safe(evidence.benchmark.name)} at {safe(evidence.site)}"
     yield ""
-    data = ", ".join(f"{source.name} ({source.rows} rows)" for source in evidence.data)
+    data = ", ".join(f"{source.name} ({source.rows} rows)" for source in evidence.data) or "of no digest"
     yield f"Version {safe(evidence.benchmark.version)}; data {safe(data)}; from {safe(path)}."
     if evidence.texts:
         yield f"Texts: {safe(', '.join(f'{source.name} ({source.rows})' for source in evidence.texts))}."
@@ -102,12 +102,15 @@ def _elsewhere(evidence: Evidence) -> Iterator[str]:
     """Who measured, where that was not HUSAI."""
     if (external := evidence.external) is None:
         return
-    who = {"official": "Measured here by the published program", "imported": "Imported: measured elsewhere by"}
+    who = {"official": "Official: measured here by", "imported": "Imported: measured elsewhere by"}
     yield ""
-    files = f"its {len(external.files)} files are kept as it wrote them"
-    yield f"{who[external.kind]} {safe(external.tool)} {safe(external.version)}; {files}."
-    for what in external.unverified:
-        yield f"Nobody here could check: {safe(what)}."
+    many = ", ".join(external.files) if len(external.files) < 4 else f"{len(external.files)} files of its own"
+    yield f"{who[external.kind]} {safe(external.tool)} {safe(external.version)}, in {safe(many)}."
+    if external.unverified:
+        yield ""
+        yield "Not verified here, or to be known:"
+        yield ""
+        yield from (f"- {safe(statement)}" for statement in external.unverified)
 
 
 def _row(measurement: RecordedMeasurement, condition: Condition | None, confidence: float, in_parts: bool) -> list[Any]:

@@ -102,7 +102,7 @@ def _instant(text: str, place: str) -> datetime:
 
 def digest_of(condition: Condition) -> str:
     """What a waiver names: the weights of every seed of a condition, in the order of the seeds."""
-    return strict_json.digest(strict_json.encode([[s.seed, s.weights] for s in condition.subjects]))
+    return strict_json.digest(strict_json.encode([[s.seed, s.identity] for s in condition.subjects]))
 
 
 def waived(

@@ -160,7 +160,7 @@ def test_without_a_matched_baseline_there_is_no_difference_rather_than_none(row:
         (lambda m: m.pop("scale"), "EV-METRIC", "states nothing, the scale of 'ce_bench_contrastive' depends on d_sae"),
         (lambda m: m["scale"].pop("rows"), "EV-METRIC", "states d_sae, mode, the scale of"),
         (lambda m: m["scale"].update(words=3), "EV-METRIC", "states d_sae, mode, rows, words, the scale of"),
-        (lambda m: m["metric"].pop("scale"), "EV-METRIC", "says None, HUSAI's metric 'ce_bench_contrastive' has"),
+        (lambda m: m["metric"].pop("scale"), "EV-METRIC", "says nothing, HUSAI's metric 'ce_bench_contrastive' has"),
         (lambda m: m["scale"].update(d_sae=128), "EV-IMPOSSIBLE", "d_sae is 128, that of the subjects is 256"),
         (lambda m: m["scale"].update(d_sae="256"), "EV-IMPOSSIBLE", "d_sae is 256, that of the subjects is 256"),
     ],

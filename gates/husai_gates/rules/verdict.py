@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from husai_gates.condition import Condition
 from husai_gates.decision import Cell, Status
-from husai_gates.interval import Interval, Unit
+from husai_gates.interval import OVER_PARTS, Interval, Unit
 from husai_gates.observe import Sample
 from husai_gates.plain_text import number
 from husai_gates.policy import Rule
@@ -31,7 +31,7 @@ def verdict(
         against=against.name if isinstance(against, Condition) else against,
         status=status,
         code=code,
-        says=f"{says}: {_quantity(rule, against)} {describe(interval)}",
+        says=f"{says}: {_quantity(rule, against)} {describe(interval)}" + (f"; {sample.about}" if sample.about else ""),
         next_step=next_step,
         evidence=sample.located.path,
         unit=sample.card.unit,
@@ -66,5 +66,5 @@ def describe(interval: Interval) -> str:
     bounds = f"{number(interval.low)} to {number(interval.high)}"
     return (
         f"{number(interval.estimate)}, {100 * interval.confidence:g} % interval {bounds} "
-        f"from {interval.n} seeds ({interval.method})"
+        f"from {interval.n} {'parts' if interval.method == OVER_PARTS else 'seeds'} ({interval.method})"
     )
