@@ -134,9 +134,12 @@ class SaeProbes(Eval):
     def share(self, model: Any) -> None:
         from sae_probes.generate_model_activations import ensure_dataset_activations
         from sae_probes.run_baselines import run_baseline_evals
+        from sae_probes.utils_data import get_dataset_sizes
 
         self.seed()
         settings = self._config()
+        if unknown := sorted(set(settings.dataset_names) - get_dataset_sizes().keys()):
+            raise ValueError(f"sae-probes does not probe '{unknown[0]}'; it knows {', '.join(get_dataset_sizes())}")
         ensure_dataset_activations(
             model_name=settings.model_name,
             dataset_short_names=settings.dataset_names,
