@@ -54,16 +54,21 @@ MODULES = (
     "rules/verdict", "observe", "interval", "multiplicity", "holm", "student_t", "comparable", "last_release",
     "waivers", "welch", "strength", "crossed", "wilson", "select", "preregistration", "finding", "code_state",
     "pipeline", "audit/seal", "separation", "normal", "chi_square", "audit/plan", "audit/choice", "strictness",
+    "contest", "dominance", "choosing",
 )  # fmt: skip
 
 # Where the tests of a module lie that has no file of its own, or more than one: these are run first.
 BESIDE = {
     "rules": ("rules", "rule_kinds"),
     "rules/qualified": ("rules", "qualified"),
-    "observe": ("rules", "rule_kinds"),
-    "audit/seal": ("mutations",),
-    "finding": ("exit_code",),
+    "observe": ("rules", "rule_kinds", "mutations", "comparable", "last_release"),
+    "audit/seal": ("seal",),
+    "finding": ("exit_code", "mutations"),
     "select": ("judge", "comparable"),
+    "contest": ("contest", "choosing"),
+    "dominance": ("contest", "choosing"),
+    "normal": ("wilson",),
+    "separation": ("qualified",),
 }
 
 # Of every comparison the neighbour, the opposite and the one that a one-sided test cannot tell from it.
@@ -247,8 +252,12 @@ def _exchange(old: Any, new: Any) -> bool:
             return True
         return False
     if isinstance(old, type) and isinstance(new, type) and old.__module__ == new.__module__:
+        lost = [key for key in vars(old) if key not in vars(new) and isinstance(vars(old)[key], types.FunctionType)]
+        for key in lost:  # such as what @dataclass(order=True) made
+            delattr(old, key)
         pairs = [(_function(vars(old)[key]), _function(vars(new)[key])) for key in vars(new) if key in vars(old)]
-        return any([_exchange(one, other) for one, other in pairs])  # noqa: C419  (all of them, not up to the first)
+        changed = [_exchange(one, other) for one, other in pairs]
+        return bool(lost) or any(changed)
     return False
 
 
@@ -386,7 +395,12 @@ def _statement(mutant: Mutant) -> set[int] | None:
     return found if within else None
 
 
-def attempt(mutant: Mutant, names: list[str], bench: Bench) -> dict[str, Any]:
+def attempt(mutant: Mutant, names: list[str], bench: Bench, tests: dict[str, Any]) -> dict[str, Any]:
+    """A test that computes far longer than it did is ended by the alarm, and the process with it."""
+
+    def alarm(name: str) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 2 + 5 * tests[name]["seconds"])
+
     def job() -> dict[str, Any]:
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (the fork ends with it)
         try:
@@ -395,10 +409,10 @@ def attempt(mutant: Mutant, names: list[str], bench: Bench) -> dict[str, Any]:
             return {"fate": "killed", "by": f"import: {type(error).__name__}"}
         if not planted:
             return {"fate": "not planted"}
-        by = bench.run(names)
+        by = bench.run(names, alarm)
         return {"fate": "killed", "by": by} if by else {"fate": "survived"}
 
-    return in_fork(job, 30) or {"fate": "timeout"}
+    return in_fork(job, 600) or {"fate": "timeout"}
 
 
 def main() -> None:
@@ -440,7 +454,7 @@ def _try_all(module: str, tests: dict[str, Any], bench: Bench, before: list[Any]
     for mutant in mutants_of(module):
         found = known.get(mutant.name, {"fate": "new"})
         if found["fate"] != "killed":
-            fate = attempt(mutant, choose(mutant, tests, bench, limit), bench)
+            fate = attempt(mutant, choose(mutant, tests, bench, limit), bench, tests)
             found = {"name": mutant.name, "operator": mutant.operator, "line": mutant.line, **fate}
         entries.append(found)
         if found["fate"] != "killed":

@@ -95,6 +95,15 @@ def test_seeds_may_be_paired_where_the_policy_says_that_they_are_the_same(draft:
     assert cell.exact_p == 1 / 32
 
 
+def test_seeds_that_one_release_lacks_cannot_be_paired(draft: Any, older: Any) -> None:
+    older.drop_seed(5)
+    older.study = older.study.replace("[1, 2, 3, 4, 5]", "[1, 2, 3, 4]")
+    (row,) = compared(draft, older, REGRESSION + "margin = 0.01\npaired = true").rows
+    assert (row.status, row.code) == ("inconclusive", "CMP-UNITS")
+    assert row.says == "only one of 'addition.topk' and 'addition.topk' has the unit [5]"
+    assert compared(draft, older, REGRESSION + "margin = 0.01").rows[0].code == "RULE-HOLDS"
+
+
 def test_without_the_last_release_nothing_is_shown(draft: Any) -> None:
     decision = compared(draft, None, REGRESSION + "margin = 0.01")
     assert (decision.rows[0].status, decision.rows[0].code) == ("missing", "BASE-ABSENT")
