@@ -206,13 +206,15 @@ def _replaced(text: str, position: tuple[int, int, Any, Any], instead: str) -> s
 
 
 def _meaning(text: str) -> str:
-    """The program without annotations, which nothing evaluates, and without positions."""
+    """The program without annotations, which nothing evaluates, without `strict` of zip, and without positions."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.arg | ast.AnnAssign):
             node.annotation = ast.Constant(None) if isinstance(node, ast.AnnAssign) else None
         elif isinstance(node, ast.FunctionDef):
             node.returns = None
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "zip":
+            node.keywords = []
     return ast.dump(tree)
 
 

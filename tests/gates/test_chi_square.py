@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,3 +30,5 @@ def test_what_has_no_quantile_is_refused(p: float, df: int) -> None:
 
 def test_nothing_is_below_nought() -> None:
     assert [chi_square.below(x, 3) for x in (-1.0, 0.0)] == [0.0, 0.0]
+    with pytest.raises(ArithmeticError, match="did not converge"):
+        chi_square.below(math.nan, 3)
