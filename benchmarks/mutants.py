@@ -401,7 +401,7 @@ def attempt(mutant: Mutant, names: list[str], bench: Bench, tests: dict[str, Any
     """A test that computes far longer than it did is ended by the alarm, and the process with it."""
 
     def alarm(name: str) -> None:
-        signal.setitimer(signal.ITIMER_PROF, 2 + 5 * tests[name]["seconds"])
+        signal.setitimer(signal.ITIMER_PROF, 1 + 4 * tests[name]["seconds"])
 
     def job() -> dict[str, Any]:
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (the fork ends with it)

@@ -88,3 +88,36 @@ def test_what_is_not_complete_has_no_interval() -> None:
     for values in ({(1,): {"a": 1.0, "b": 2.0}}, {(1,): {"a": 1.0}, (2,): {"a": 1.0}}):
         with pytest.raises(TooFewUnits):
             crossed_interval(values, 0.95)
+
+
+@pytest.mark.parametrize("three", [True, False])
+@pytest.mark.parametrize(("s", "p"), [(3, 5), (4, 2), (4, 6), (5, 5)])
+def test_its_spreads_are_those_of_the_analysis_of_variance(s: int, p: int, three: bool) -> None:
+    numpy = pytest.importorskip("numpy")
+    values = drawn(random.Random(3), s, p, (1.0, 1.0, 0.2))
+    if not three:  # seeds that agree better than what is left over explains
+        values = {unit: {k: v - 0.99 * sum(of.values()) / p for k, v in of.items()} for unit, of in values.items()}
+    table = numpy.array([[values[(seed,)][str(part)] for part in range(p)] for seed in range(s)])
+    rows, columns = table.mean(axis=1), table.mean(axis=0)
+    of_seeds, of_parts = p * rows.var(ddof=1), s * columns.var(ddof=1)
+    left = table - rows[:, None] - columns[None, :] + table.mean()
+    rest = (left**2).sum() / ((s - 1) * (p - 1))
+    expected = [((of_seeds / (s * p)) ** 0.5, s - 1), ((of_parts / (s * p)) ** 0.5, p - 1)]
+    both = of_seeds + of_parts - rest
+    assert bool(both > max(of_seeds, of_parts)) is three
+    if three:
+        sizes = of_seeds**2 / (s - 1) + of_parts**2 / (p - 1) + rest**2 / ((s - 1) * (p - 1))
+        expected.append(((both / (s * p)) ** 0.5, math.floor(both**2 / sizes)))
+    found = crossed_interval(values, 0.95).spreads
+    assert [(one.error, one.freedom) for one in found] == [pytest.approx(one) for one in expected]
+
+
+def test_there_is_no_third_spread_where_the_parts_add_nothing() -> None:
+    values: Values = {(seed,): dict.fromkeys("abc", float(2**seed)) for seed in range(4)}
+    assert [one.freedom for one in crossed_interval(values, 0.95).spreads] == [3, 2]
+
+
+def test_there_is_at_least_one_degree_of_freedom() -> None:
+    """Seeds and parts that agree but in one direction each leave as much as one deviation."""
+    values: Values = {(1,): {"a": 0.0, "b": 1.0}, (2,): {"a": 1.0, "b": 1.5}}
+    assert [one.freedom for one in crossed_interval(values, 0.95).spreads] == [1, 1, 1]
