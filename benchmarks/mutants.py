@@ -44,6 +44,7 @@ from cosmic_ray.mutating import MutationVisitor
 from cosmic_ray.operators.provider import OperatorProvider
 
 ROOT = Path(__file__).parents[1]
+QUICK = 0.2
 GATES = ROOT / "gates" / "husai_gates"
 EXPLAINED = Path(__file__).with_name("mutants_explained.toml")
 TESTS = ("tests/gates", "tests/corpus")
@@ -420,7 +421,9 @@ def attempt(mutant: Mutant, names: list[str], bench: Bench, tests: dict[str, Any
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--map", type=Path, help="which test runs which lines: read if it is there, written if not")
-    parser.add_argument("--raw", type=Path, help="the fate of every mutant: what is killed there is not tried again")
+    parser.add_argument(
+        "--raw", type=Path, help="the fate of every mutant: what is killed or hung there is not tried again"
+    )
     parser.add_argument("--only", help="modules, by comma")
     parser.add_argument("--seconds", type=float, default=60.0, help="of tests that a mutant must outlive")
     parser.add_argument("--out", type=Path, help="the result in short")
@@ -453,10 +456,15 @@ def main() -> None:
 def _try_all(module: str, tests: dict[str, Any], bench: Bench, before: list[Any], limit: float) -> list[Any]:
     known = {entry["name"]: entry for entry in before}
     entries, begin = [], time.monotonic()
+    killers: list[str] = []  # the last one first: it may well kill the next mutant, too
     for mutant in mutants_of(module):
         found = known.get(mutant.name, {"fate": "new"})
-        if found["fate"] != "killed":
-            fate = attempt(mutant, choose(mutant, tests, bench, limit), bench, tests)
+        if found["fate"] not in ("killed", "timeout"):
+            names = choose(mutant, tests, bench, limit)
+            names.sort(key=lambda name: killers.index(name) if name in killers else len(killers))
+            fate = attempt(mutant, names, bench, tests)
+            if (by := fate.get("by")) in tests and tests[by]["seconds"] < QUICK:
+                killers = [by, *(name for name in killers if name != by)]
             found = {"name": mutant.name, "operator": mutant.operator, "line": mutant.line, **fate}
         entries.append(found)
         if found["fate"] != "killed":

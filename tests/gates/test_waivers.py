@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+import tomllib
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import husai_schemas
 from husai_core import bundle as bundles
 from husai_core.bundle import Snapshot
 from husai_core.cli import invoke
@@ -161,7 +163,7 @@ def test_a_waiver_that_does_not_hold_is_reported_and_leaves_the_rule_as_it_is(
     assert codes(decision) == {code}
     assert status(decision, "explains") == "fail"
     assert decision.waivers is not None
-    assert decision.waivers["given"][0]["state"] == "refused"
+    assert [entry["state"] for entry in decision.waivers["given"]] == ["refused", "used"]
 
 
 MISTAKES = {
@@ -273,24 +275,17 @@ MEASURED = {  # the rule, the interval, the worst unit, the worst floor that hol
 }
 
 
-def held(draft: Any, rule: str, floor: float | None, cells: list[Cell]) -> tuple[Any, Any, Any]:
-    """What `waived` makes of a rule with these cells and a waiver of `addition.topk`."""
+def held(
+    draft: Any, rule: str, floor: float | None, cells: list[Cell], condition: str = CONDITION
+) -> tuple[Any, Any, Any]:
+    """What `waived` makes of a rule with these cells and a waiver of one condition."""
     conditions = audit(Snapshot("bundle", draft.files())).conditions
     head = POLICY[: POLICY.index("[[rule]]")]
     asked = head + '[[rule]]\nid = "it"\nquestion = "?"\nreason = "!"\nwaivable = true\n' + rule
     worst = min(cells, key=lambda cell: WORST_FIRST.index(cell.status))
-    row = Row("it", "?", "!", "threshold", "it", worst.status, worst.code, worst.says, "do", tuple(cells))
-    given = waivers.Waiver(
-        "it",
-        CONDITION,
-        waivers.digest_of(conditions[CONDITION]),
-        "ada",
-        "grace",
-        "Soon.",
-        NOW,
-        NOW + timedelta(1),
-        floor,
-    )
+    row = Row("it", "?", "!", "threshold", "it", worst.status, worst.code, f"of all: {worst.says}", "do", tuple(cells))
+    weights, until = waivers.digest_of(conditions[CONDITION]), NOW + timedelta(days=1)
+    given = waivers.Waiver("it", condition, weights, "ada", "grace", "Soon.", NOW, until, floor)
     ((found,), findings, record) = waivers.waived(
         (row,), policies.load(asked.encode(), "p.toml"), waivers.Waivers("sha256:0", NOW, (given,)), conditions
     )
@@ -342,6 +337,7 @@ def test_a_waiver_is_of_one_condition_and_the_row_is_as_bad_as_the_others(draft:
     assert (findings, record[0]["state"]) == ((), "used")
     found, _, record = held(draft, rule, 0.1, [cell((0.95, 0.96), status="pass"), other])
     assert ([one.status for one in found.cells], record[0]["state"]) == (["pass", "inconclusive"], "not_needed")
+    assert found.says == "of all: no"
 
 
 @pytest.mark.parametrize("status", ["invalid", "error"])
@@ -357,3 +353,24 @@ def test_a_cell_that_cannot_be_believed_is_not_waived(draft: Any, status: str) -
     _, findings, _ = held(draft, rule, 0.1, [other])
     assert [f.code for f in findings] == ["WAIVER-UNMATCHED"]
     assert "addition.relu" in findings[0].next_step
+
+
+def test_a_control_that_was_never_made_has_no_weights_to_be_waived(draft: Any) -> None:
+    lost = "addition.topk.shuffled"
+    found, findings, _ = held(draft, THRESHOLD + "at_least = 0.9\n", None, [cell(None, condition=lost)], lost)
+    assert (found.status, [f.code for f in findings]) == ("fail", ["WAIVER-UNMATCHED"])
+
+
+def test_a_file_is_looked_at_at_one_whole_second(folder: Path) -> None:
+    raw = ('schema = "husai:waivers/v1"\n' + waiver(folder)).encode()
+    found = waivers.load(raw, "waivers.toml", NOW.replace(microsecond=999_999).astimezone(timezone(timedelta(hours=2))))
+    assert (found.at, found.at.tzinfo) == (NOW, UTC)
+    assert found.waivers[0].floor == 0.5
+    wrong = raw.replace(b'owner = "ada@example.org"', b"owner = 1").replace(b"floor = 0.5", b'floor = "low"')
+    first, second = husai_schemas.problems("waivers", tomllib.loads(wrong.decode()))
+    assert first.path != second.path
+    with pytest.raises(UsageError) as caught:
+        waivers.load(wrong, "waivers.toml", NOW)
+    assert (caught.value.place, caught.value.rule) == (f"waivers.toml {first.path}", first.rule)
+    with pytest.raises(UsageError, match=r"waivers\.toml"):
+        waivers.load(raw + b"[", "waivers.toml", NOW)
