@@ -313,10 +313,19 @@ def test_a_floor_holds_up_to_the_worst_that_was_measured(draft: Any, case: str) 
     assert f"the floor is {waivers.number(stricter)}" in findings[0].rule
 
 
-@pytest.mark.parametrize("rule", [THRESHOLD, THRESHOLD.replace("threshold", "range")])
+ENDS = "at_least = 0.1\nat_most = 0.2\n"
+TWO_ENDS = {
+    "range": THRESHOLD.replace("threshold", "range") + ENDS,
+    "bounds": THRESHOLD + ENDS,
+    "a worst unit below": THRESHOLD + f"worst_{ENDS}",
+    "a worst unit above": THRESHOLD + ENDS.replace("at_most", "worst_at_most"),
+}
+
+
+@pytest.mark.parametrize("rule", TWO_ENDS)
 @pytest.mark.parametrize("floor", [-1e9, 0.3, 1e9])
 def test_no_floor_can_be_held_between_two_ends(draft: Any, rule: str, floor: float) -> None:
-    found, findings, _ = held(draft, rule + "at_least = 0.1\nat_most = 0.2\n", floor, [cell((0.2, 0.4))])
+    found, findings, _ = held(draft, TWO_ENDS[rule], floor, [cell((0.2, 0.4))])
     assert (found.status, [f.code for f in findings]) == ("fail", ["WAIVER-FLOOR"])
     assert "bounded on both sides" in findings[0].rule
 
@@ -353,6 +362,11 @@ def test_a_cell_that_cannot_be_believed_is_not_waived(draft: Any, status: str) -
     _, findings, _ = held(draft, rule, 0.1, [other])
     assert [f.code for f in findings] == ["WAIVER-UNMATCHED"]
     assert "addition.relu" in findings[0].next_step
+
+
+def test_a_cell_that_holds_is_not_held_to_the_floor(draft: Any) -> None:
+    found, findings, record = held(draft, THRESHOLD + "at_least = 0.1\n", 0.3, [cell((0.2, 0.4), status="pass")])
+    assert (found.status, findings, record[0]["state"]) == ("pass", (), "not_needed")
 
 
 def test_a_control_that_was_never_made_has_no_weights_to_be_waived(draft: Any) -> None:
