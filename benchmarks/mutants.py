@@ -214,6 +214,10 @@ def _meaning(text: str) -> str:
             node.annotation = ast.Constant(None) if isinstance(node, ast.AnnAssign) else None
         elif isinstance(node, ast.FunctionDef):
             node.returns = None
+            args = node.args  # a star that bars positions is no product
+            args.args = [*args.posonlyargs, *args.args, *args.kwonlyargs]
+            args.defaults = [*args.defaults, *(default for default in args.kw_defaults if default)]
+            args.posonlyargs, args.kwonlyargs, args.kw_defaults = [], [], []
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "zip":
             node.keywords = []
     return ast.dump(tree)
@@ -249,7 +253,8 @@ def plant(mutant: Mutant) -> bool:
 def _exchange(old: Any, new: Any) -> bool:
     old, new = inspect.unwrap(old), inspect.unwrap(new)
     if isinstance(old, types.FunctionType) and isinstance(new, types.FunctionType):
-        differs = bool(old.__code__ != new.__code__ or old.__defaults__ != new.__defaults__)
+        parts = [(f.__code__, f.__defaults__, f.__kwdefaults__) for f in (old, new)]
+        differs = parts[0] != parts[1]
         if old.__code__.co_filename == new.__code__.co_filename and differs:
             old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
             return True
