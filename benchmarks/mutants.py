@@ -69,6 +69,7 @@ BESIDE = {
     "contest": ("contest", "choosing"),
     "dominance": ("contest", "choosing"),
     "normal": ("wilson",),
+    "comparable": ("mutations",),
     "separation": ("qualified",),
 }
 

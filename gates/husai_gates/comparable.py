@@ -66,8 +66,7 @@ def _require_sparsity(rule: Rule, one: Condition, other: Condition, report: Audi
 def _active_latents(condition: Condition, report: AuditReport) -> float:
     found = [
         mean(list(measurement.by_unit().values()))
-        for path, evidence in sorted(report.evidence.items())
-        if evidence.site == condition.site
+        for path in sorted(report.evidence)
         for measurement in report.measurements.get((path, condition.name, SPARSITY), ())
         if not measurement.setting
     ]
@@ -134,8 +133,6 @@ def _budgets(
     rule: Rule, keys: tuple[str, ...], ours: tuple[Subject, ...], theirs: tuple[Subject, ...]
 ) -> Iterator[Difference]:
     """Budget and width, seed by seed; where no seed is in both, of every seed with every other."""
-    if "budget" not in keys and "width" not in keys:
-        return
     known = [[subject for subject in side if not subject.pretrained] for side in (ours, theirs)]
     together = [(a, b) for a, b in itertools.product(*known) if a.seed == b.seed] or itertools.product(*known)
     for one, other in together:
@@ -152,7 +149,7 @@ def _budget(subject: Subject, keys: tuple[str, ...]) -> Mapping[str, Any]:
 
 def _near(one: Any, other: Any, tolerance: float) -> bool:
     """Equal, or numbers whose difference is at most this share of the larger."""
-    if one is None or other is None or tolerance == 0:
+    if one is None or other is None:
         return bool(one == other)
     return bool(abs(one - other) <= tolerance * max(abs(one), abs(other)))
 

@@ -410,3 +410,21 @@ def test_sparsity_is_that_of_no_setting_at_the_site(two: Any, draft: Any) -> Non
         found = stop(asked(keys), again, one, other)
         assert found
         assert ("nobody measured" in found.says) is bool(setting)
+
+
+def test_a_tolerance_of_all_is_wide_enough_for_any_number_and_a_tenth_is_the_sparsity_s_own(two: Any) -> None:
+    report, one, other = two
+    assert stop(asked("tolerance = { steps = 1 }"), report, one, altered(other, budget={"steps": 1})) is None
+    assert stop(asked("comparable = ['sparsity']"), report, one, one) is None
+    assert stop(asked("comparable = ['sparsity']"), report, one, other)
+
+
+def test_no_tolerance_is_wide_enough_for_a_budget_that_is_not_said(two: Any) -> None:
+    report, one, other = two
+    rule = asked("tolerance = { steps = 1 }")
+    silent = [altered(side, budget={"steps": None}) for side in (one, other)]
+    for sides in ((silent[0], other), (one, silent[1])):
+        found = stop(rule, report, *sides)
+        assert found
+        assert (found.code, "differ in steps: " in found.says, "nothing" in found.says) == ("CMP-BUDGET", True, True)
+    assert stop(rule, report, *silent) is None

@@ -125,6 +125,6 @@ def test_there_is_no_third_spread_where_the_parts_add_nothing() -> None:
 
 
 def test_there_is_at_least_one_degree_of_freedom() -> None:
-    """Seeds and parts that agree but in one direction each leave as much as one deviation."""
-    values: Values = {(1,): {"a": 0.0, "b": 1.0}, (2,): {"a": 1.0, "b": 1.5}}
+    """Two seeds that differ by 2, two parts that do, and nearly as much of both: by Satterthwaite it is a half."""
+    values: Values = {(1,): {"a": 2.9, "b": -0.9}, (2,): {"a": -0.9, "b": -1.1}}
     assert [one.freedom for one in crossed_interval(values, 0.95).spreads] == [1, 1, 1]
