@@ -138,10 +138,12 @@ def _by_cosmic_ray(text: str) -> Iterator[tuple[str, str]]:
 
 def _by_own(text: str) -> Iterator[tuple[str, str]]:
     """Statements and early returns, clauses and filters taken away; membership turned round."""
-    for place, node in enumerate(ast.walk(ast.parse(text))):
+    tree = ast.parse(text)
+    ends = [end for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for end in _ends(node.body)]
+    for place, node in enumerate(ast.walk(tree)):
         body = [s for field in ("body", "orelse", "finalbody") for s in _list(node, field) if isinstance(s, ast.stmt)]
         for statement in body:
-            if isinstance(node, ast.FunctionDef) and statement is body[-1] and _returns_nothing(statement):
+            if statement in ends and _returns_nothing(statement):
                 continue
             if isinstance(statement, ast.Return | ast.Raise | ast.AugAssign) or _is_call(statement):
                 yield "RemoveStatement", _cut(text, statement, "pass")
@@ -155,6 +157,14 @@ def _by_own(text: str) -> Iterator[tuple[str, str]]:
             for which, operator in enumerate(node.ops):
                 if isinstance(operator, ast.In | ast.NotIn):
                     yield "TurnMembership", _rewrite(text, place, functools.partial(_turned, which=which))
+
+
+def _ends(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements after which nothing follows."""
+    yield body[-1]
+    if isinstance(body[-1], ast.If | ast.Try | ast.With):
+        inner = [_list(one, field) for one in (body[-1], *_list(body[-1], "handlers")) for field in ("body", "orelse")]
+        yield from (end for block in inner if block for end in _ends(block))
 
 
 def _list(node: ast.AST, field: str) -> list[Any]:

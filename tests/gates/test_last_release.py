@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from collections.abc import Callable
 from datetime import datetime
@@ -209,12 +210,16 @@ def test_a_release_that_was_tampered_with_is_invalid(draft: Any, older: Any) -> 
 
     decision = compared(draft, older, REGRESSION + "margin = 0.5", not_a_number)
     assert (decision.rows[0].status, decision.rows[0].code) == ("invalid", "BASE-INVALID")
+    assert "cannot be believed: EV-" in decision.rows[0].says
     assert int(decision.exit_code) == 3
 
 
 def test_a_release_that_ended_when_this_run_began_is_older(draft: Any, older: Any) -> None:
     older.provenance |= {"started": "2026-01-31T11:50:00Z", "finished": "2026-01-31T12:00:00Z"}
     assert compared(draft, older, REGRESSION + "margin = 0.5").rows[0].status == "pass"
+    older.provenance |= {"finished": "2026-01-31T12:00:01Z"}
+    row = compared(draft, older, REGRESSION + "margin = 0.5").rows[0]
+    assert (row.code, "made after this run began" in row.says) == ("BASE-STALE", True)
 
 
 def test_a_release_that_does_not_say_when_it_was_made_is_stale(draft: Any, older: Any, seal: Any) -> None:
@@ -254,6 +259,10 @@ def test_a_run_that_does_not_say_when_it_began_has_no_older_release(draft: Any, 
     there = LastRelease(last, datetime(2026, 1, 1), (), True)
     target = report.conditions["addition.topk"]
     assert releases.older(rule, target, report, datetime(2026, 1, 2), there).name == "addition.topk"
+    with pytest.raises(CannotJudge, match="its rule 'one' did not hold"):
+        releases.older(rule, target, report, datetime(2026, 1, 2), dataclasses.replace(there, held_back=("one", "two")))
+    with pytest.raises(CannotJudge, match="it holds no decision"):
+        releases.older(rule, target, report, datetime(2026, 1, 2), dataclasses.replace(there, decided=False))
     with pytest.raises(CannotJudge, match="has no time") as caught:
         releases.older(rule, target, report, None, there)
     assert caught.value.code == "BASE-STALE"
