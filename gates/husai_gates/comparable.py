@@ -132,18 +132,19 @@ def _model(subjects: tuple[Subject, ...]) -> str:
 def _budgets(
     rule: Rule, keys: tuple[str, ...], ours: tuple[Subject, ...], theirs: tuple[Subject, ...]
 ) -> Iterator[Difference]:
-    """Budget and width, seed by seed; where no seed is in both, of every seed with every other."""
-    known = [[subject for subject in side if not subject.pretrained] for side in (ours, theirs)]
-    together = [(a, b) for a, b in itertools.product(*known) if a.seed == b.seed] or itertools.product(*known)
+    """Budget and width, as far as both are known, seed by seed; where no seed is in both, of every pair."""
+    together = [(a, b) for a, b in itertools.product(ours, theirs) if a.seed == b.seed]
+    together = together or list(itertools.product(ours, theirs))
     for one, other in together:
         left, right = _budget(one, keys), _budget(other, keys)
-        for key in sorted(left):
+        for key in sorted(left.keys() & right.keys()):
             if not _near(left[key], right[key], rule.tolerance.get("width" if key == "d_sae" else key, 0.0)):
                 yield "CMP-BUDGET", key, _shown(left[key]), _shown(right[key])
 
 
 def _budget(subject: Subject, keys: tuple[str, ...]) -> Mapping[str, Any]:
-    found = {key: subject.budget.get(key) for key in BUDGET} if "budget" in keys else {}
+    known = "budget" in keys and not subject.pretrained
+    found = {key: subject.budget.get(key) for key in BUDGET} if known else {}
     return {**found, "d_sae": subject.dims["d_sae"]} if "width" in keys else found
 
 

@@ -367,9 +367,21 @@ def test_budget_and_width_are_two_keys_of_trained_dictionaries_in_one_study(two:
     assert stop(asked(""), report, one, control) is None
     assert stop(asked("comparable = ['budget']"), report, one, control)
     assert stop(dataclasses.replace(asked(""), against=LAST_RELEASE), report, one, longer) is None
-    unknown = altered(other, budget={"pretrained": True})
+    unknown = altered(other, budget={"pretrained": True, "steps": None})
     assert stop(asked("comparable = ['width']"), report, one, unknown) is None
-    assert stop(asked("comparable = ['budget']"), report, unknown, one)
+    for pair in ((one, unknown), (unknown, one)):
+        found = stop(asked("comparable = ['budget']"), report, *pair)
+        assert found
+        assert "is unknown, so none is matched to it" in found.says
+
+
+def test_the_width_of_a_dictionary_that_was_trained_elsewhere_is_known(two: Any) -> None:
+    report, one, other = two
+    wider = altered(other, budget={"pretrained": True}, dims={"d_in": 64, "d_sae": 320, "d_out": 64})
+    for pair in ((one, wider), (wider, one), (one, altered(wider, seeds=10))):
+        found = stop(asked("comparable = ['width']"), report, *pair)
+        assert found
+        assert (found.code, "differ in d_sae: " in found.says) == ("CMP-BUDGET", True)
 
 
 def test_only_a_seed_that_both_have_is_held_to_itself(two: Any) -> None:
@@ -410,6 +422,21 @@ def test_sparsity_is_that_of_no_setting_at_the_site(two: Any, draft: Any) -> Non
         found = stop(asked(keys), again, one, other)
         assert found
         assert ("nobody measured" in found.says) is bool(setting)
+
+
+def test_of_two_benchmarks_that_measure_sparsity_the_first_by_path_counts(two: Any, draft: Any) -> None:
+    _, one, other = two
+    again = json.loads(json.dumps(draft.measurement("l0")))
+    for observation in again["observations"]:
+        observation["value"] += 12
+    (made_by,) = (m for m in draft.reconstruction["metrics"] if m["name"] == "l0")
+    draft.consistency["measurements"].append(again)
+    draft.consistency["metrics"].append(made_by)
+    report = audit(Snapshot("bundle", draft.files()))
+    assert report.intact
+    found = stop(asked("comparable = ['sparsity']"), report, one, other)
+    assert found
+    assert "differ in sparsity: 20 and 9 active latents" in found.says
 
 
 def test_a_tolerance_of_all_is_wide_enough_for_any_number_and_a_tenth_is_the_sparsity_s_own(two: Any) -> None:

@@ -124,6 +124,7 @@ def test_the_smallest_effect_is_seen_about_four_times_in_five(both: bool, least:
     known = mean_interval([-1.0, 1.0, 0.0, 2**0.5, -(2**0.5)], 0.95)
     spread = known.spreads[0].error * 5**0.5
     effect = detectable(known, error, both=both)
+    assert detectable(known, error) == detectable(known, error, both=False) < detectable(known, error, both=True)
     for _ in range(1000):
         found = mean_interval([draw.gauss(0 if both else effect, spread) for _ in range(5)], 0.95)
         seen += (inside(found, -effect, effect) if both else above(found, 0.0)) <= error
