@@ -8,7 +8,7 @@ compared always.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from husai_core.evidence import Evidence
@@ -89,8 +89,7 @@ def _require_sparsity(rule: Rule, one: Condition, other: Condition, report: Audi
 def _active_latents(condition: Condition, report: AuditReport) -> float:
     found = [
         mean(list(measurement.by_unit().values()))
-        for path, evidence in sorted(report.evidence.items())
-        if evidence.site == condition.site
+        for path in sorted(report.evidence)
         for metric in SPARSITY
         for measurement in report.measurements.get((path, condition.name, metric), ())
         if not measurement.setting
@@ -165,27 +164,25 @@ def _model(subjects: tuple[Subject, ...]) -> str:
 def _budgets(
     rule: Rule, keys: tuple[str, ...], ours: tuple[Subject, ...], theirs: tuple[Subject, ...]
 ) -> Iterator[Difference]:
-    """Budget and width, seed by seed; where no seed is in both, of every seed with every other."""
-    if "budget" not in keys and "width" not in keys:
-        return
-    pairs = list(itertools.product(ours, theirs))
-    for one, other in [(a, b) for a, b in pairs if a.seed == b.seed] or pairs:
-        # A budget that nobody knows was refused by then, or need not be the same.
-        shared = [key for key in keys if key != "budget" or not (one.pretrained or other.pretrained)]
-        left, right = _budget(one, shared), _budget(other, shared)
-        for key in sorted(left):
+    """Budget and width, as far as both are known, seed by seed; where no seed is in both, of every pair."""
+    together = [(a, b) for a, b in itertools.product(ours, theirs) if a.seed == b.seed]
+    together = together or list(itertools.product(ours, theirs))
+    for one, other in together:
+        left, right = _budget(one, keys), _budget(other, keys)
+        for key in sorted(left.keys() & right.keys()):
             if not _near(left[key], right[key], rule.tolerance.get("width" if key == "d_sae" else key, 0.0)):
                 yield "CMP-BUDGET", key, _shown(left[key]), _shown(right[key])
 
 
-def _budget(subject: Subject, keys: Collection[str]) -> Mapping[str, Any]:
-    found = {key: subject.budget.get(key) for key in BUDGET} if "budget" in keys else {}
+def _budget(subject: Subject, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    known = "budget" in keys and not subject.pretrained
+    found = {key: subject.budget.get(key) for key in BUDGET} if known else {}
     return {**found, "d_sae": subject.dims.get("d_sae")} if "width" in keys else found
 
 
 def _near(one: Any, other: Any, tolerance: float) -> bool:
     """Equal, or numbers whose difference is at most this share of the larger."""
-    if one is None or other is None or tolerance == 0:
+    if one is None or other is None:
         return bool(one == other)
     return bool(abs(one - other) <= tolerance * max(abs(one), abs(other)))
 

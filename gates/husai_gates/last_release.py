@@ -81,11 +81,9 @@ def _stale(
         yield f"has weights of '{target.name}' itself"
     if started is None or last.finished is None:
         yield "has no time to be compared with that of this run"
-        return
-    age = (started - last.finished).total_seconds()
-    if age < 0:
+    elif (age := (started - last.finished).total_seconds()) < 0:
         yield "was made after this run began"
-    if rule.max_age_days is not None and age > rule.max_age_days * _SECONDS_OF_A_DAY:
+    elif rule.max_age_days is not None and age > rule.max_age_days * _SECONDS_OF_A_DAY:
         yield f"was made {age / _SECONDS_OF_A_DAY:.0f} days before this run, more than {rule.max_age_days:g}"
 
 

@@ -46,7 +46,7 @@ def verdict(
 
 def flatness(rule: Rule, sample: Sample) -> tuple[Status, str, str, str] | None:
     """What is said of continuous values without spread in place of a pass: status, code, words and next step."""
-    if not sample.card.continuous or not (sample.flat or sample.raw_flat):
+    if not sample.card.continuous or not sample.flat:
         return None
     says = f"every unit of the continuous '{rule.metric}' has the same value, so nothing shows its spread"
     return "inconclusive", "EV-ZERO-WIDTH", says, "check that the seeds are different runs"
