@@ -37,6 +37,7 @@ def main() -> None:
     job = json.loads((folder / "job.json").read_bytes())
     answers = _take_over_output(folder / "log.txt")
     _end_with_parent()
+    signal.signal(signal.SIGTERM, lambda *_: _leave_nothing(folder))
     os.chdir(folder)
     with _reported(answers, "ready"):
         official = _Official(job, folder)
@@ -92,6 +93,7 @@ class _Official:
         return {**outcome, "seconds": time.monotonic() - begun}
 
     def _be_child(self, own: Path, note: Path, name: str) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _end_with_parent()
         try:
             outcome = self._run(own, name)
@@ -151,6 +153,12 @@ def _end_with_parent() -> None:
     """Nobody would stop a child whose parent was killed."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def _leave_nothing(folder: Path) -> None:
+    """End at once; where the parent was killed, nobody else would remove what was written."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(128 + signal.SIGTERM)
 
 
 def _versions() -> dict[str, str]:
