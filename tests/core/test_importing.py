@@ -17,6 +17,7 @@ BASELINE, CANDIDATE = FILES / "baseline_topk_k320.json", FILES / "run_1_topk_k16
 SITE = "google.gemma-2-2b.blocks.12.hook_resid_post"
 ABSORPTION = f"evidence/saebench_absorption.{SITE}.run_1_topk_k160_ortho0.1.json"
 POLICY = (Path(__file__).parents[2] / "gates" / "policies" / "imported.toml").read_text()
+SHARED = 'units = "shared_parts"\nmin_units = 15\nsource = "imported"\n'
 
 Files = dict[str, bytes]
 
@@ -134,8 +135,8 @@ def test_the_four_questions_of_the_two_real_files(
             "EV-UNITS",
             "20 parts, needs 21",
         ),
-        ('source = "imported"\n', "", "EV-SOURCE", "is imported, the rule asks for native or official"),
-        ('source = "imported"\n', 'source = "official"\n', "EV-SOURCE", "the rule asks for official"),
+        (SHARED, 'units = "parts"\n', "EV-SOURCE", "is imported, the rule asks for native or official"),
+        (SHARED, 'units = "parts"\nsource = "official"\n', "EV-SOURCE", "the rule asks for official"),
     ],
 )
 def test_what_stops_the_question_of_absorption(
