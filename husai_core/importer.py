@@ -14,6 +14,7 @@ from husai_core.evidence import Measurement, Outcome
 from husai_core.site import Hook
 
 _COMPLETED = Outcome("completed")
+_LONGEST = 90  # so that evidence, which is named by benchmark, site and condition, has a name that a disk can hold
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,14 @@ def _object(pairs: list[tuple[str, Any]], place: str) -> dict[str, Any]:
 
 
 def identifier(text: str) -> str:
-    """A name for a bundle from what a file calls something: lower case, of letters, digits, '_', '-' and '.'."""
+    """A name for a bundle from what a file calls something: lower case, of letters, digits, '_', '-' and '.'.
+
+    A long one ends in the digest of all of it, so that two that differ further on stay two.
+    """
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "_-.") else "." for c in text.lower()).strip("_-.")
-    return kept[:100] or "unnamed"
+    if len(kept) > _LONGEST:
+        kept = f"{kept[: _LONGEST - 13]}.{strict_json.digest(text.encode()).partition(':')[2][:12]}"
+    return kept or "unnamed"
 
 
 def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,6 +149,8 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in settings.items():
         name = "".join(c if c.isascii() and c.isalnum() else "_" for c in key.lower()).strip("_")
         name = name if name[:1].isalpha() else f"s_{name}"
+        while name in found:
+            name += "_"  # two keys that differ in what a name cannot hold are still two settings
         found[name] = _plain(value)
     return found
 

@@ -156,6 +156,9 @@ def _refuse_explored(target: Condition, report: AuditReport) -> None:
     base = report.conditions.get(target.base)
     if base and base.role == "explored":
         says = f"'{base.name}' is a point of a search; what was measured there took part in the choice"
+        if base.subjects[0].unverified:
+            says = f"'{base.name}' stands in the file of another dictionary, so it is shown and never judged"
+            raise CannotJudge("inconclusive", "EV-EXPLORED", says, "import a file that is about it alone")
         raise CannotJudge("inconclusive", "EV-EXPLORED", says, "judge the condition that the search confirms")
 
 

@@ -281,6 +281,9 @@ def _check_rules(rules: tuple[Rule, ...], place: str) -> None:
         if rule.units in OF_THESE and (rule.kind not in _OF_THESE_KINDS or not isinstance(rule.against, Who)):
             says = f'units = "{rule.units}" is for a difference of two conditions: {", ".join(_OF_THESE_KINDS)}'
             raise UsageError(f"{here}.units", says, "compare with a condition, or judge it over seeds")
+        if rule.units == SHARED_PARTS and rule.source != "imported":
+            says = "parts that one side lacks are left out only of what was imported: here they can be measured"
+            raise UsageError(f"{here}.units", says, 'judge units = "parts", or say source = "imported"')
         if rule.units in OF_THESE and rule.paired is not None:
             raise UsageError(f"{here}.paired", "over parts, sides are paired by part", "remove 'paired' or 'units'")
 

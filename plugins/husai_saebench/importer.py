@@ -18,6 +18,7 @@ from husai_saebench.runs import SHARED_ID, Block, Run, is_run
 TOOL = "sae-bench"
 _MEASURE = "measure it, or do without the rules that need it"
 
+_SHORTER = {"sparse_probing_sae_probes": "sae_probes"}  # as its benchmark is called where it runs here
 _MISREAD = {
     "absorption": "absorption rates and fractions are better when lower",
     "core": "kl_div_score is better when higher, in spite of its name",
@@ -33,7 +34,7 @@ _OF_THE_MODEL = (
 
 def benchmark_of(kind: str) -> str:
     """The name that the evidence of an eval bears."""
-    return f"saebench_{kind}"
+    return f"saebench_{_SHORTER.get(kind, kind)}"
 
 
 class SaebenchImporter(Importer):

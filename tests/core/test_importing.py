@@ -17,6 +17,7 @@ BASELINE, CANDIDATE = FILES / "baseline_topk_k320.json", FILES / "run_1_topk_k16
 SITE = "google.gemma-2-2b.blocks.12.hook_resid_post"
 ABSORPTION = f"evidence/saebench_absorption.{SITE}.run_1_topk_k160_ortho0.1.json"
 POLICY = (Path(__file__).parents[2] / "gates" / "policies" / "imported.toml").read_text()
+SHARED = 'units = "shared_parts"\nmin_units = 15\nsource = "imported"\n'
 
 Files = dict[str, bytes]
 
@@ -134,8 +135,8 @@ def test_the_four_questions_of_the_two_real_files(
             "EV-UNITS",
             "20 parts, needs 21",
         ),
-        ('source = "imported"\n', "", "EV-SOURCE", "is imported, the rule asks for native or official"),
-        ('source = "imported"\n', 'source = "official"\n', "EV-SOURCE", "the rule asks for official"),
+        (SHARED, 'units = "parts"\n', "EV-SOURCE", "is imported, the rule asks for native or official"),
+        (SHARED, 'units = "parts"\nsource = "official"\n', "EV-SOURCE", "the rule asks for official"),
     ],
 )
 def test_what_stops_the_question_of_absorption(
@@ -357,3 +358,26 @@ def test_the_words_of_another_version_of_the_importer_are_its_own_and_its_number
 
     target = edited(imported, tmp_path / "b", in_document(ABSORPTION, forged))
     assert audit(target, capsys)[:2] == (3, {"EV-REIMPORT"})
+
+
+def test_a_dictionary_that_a_file_mixed_in_is_never_judged(
+    imported: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rule = POLICY.split("[[rule]]")[0] + (
+        '[[rule]]\nid = "r"\nquestion = "q"\nreason = "r"\nkind = "present"\nbenchmark = "saebench_unlearning"\n'
+        'subject = { condition = "baseline_topk_k320.other1" }\nsource = "imported"\n'
+    )
+    row = rows(imported, rule, capsys, tmp_path)["r"]
+    assert row["cells"][0]["code"] == "EV-EXPLORED"
+    assert "stands in the file of another dictionary" in row["says"]
+
+
+@pytest.mark.parametrize(("role", "code"), [("candidate", "RULE-HOLDS"), ("baseline", "EV-SKIPPED")])
+def test_what_one_side_lacks_is_missing_for_that_side_alone(
+    imported: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, role: str, code: str
+) -> None:
+    rule = POLICY.split("[[rule]]")[0] + (
+        '[[rule]]\nid = "r"\nquestion = "q"\nreason = "r"\nkind = "present"\nbenchmark = "saebench_tpp"\n'
+        f'subject = {{ role = "{role}" }}\nsource = "imported"\n'
+    )
+    assert rows(imported, rule, capsys, tmp_path)["r"]["cells"][0]["code"] == code

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from husai_core import strict_json
 from husai_core.errors import UsageError
 from husai_gates import policy
 from husai_gates.interval import mean_interval
@@ -32,6 +33,9 @@ benchmark = "reconstruction"
 metric = "explained_variance"
 """
 RULE = HEAD + 'kind = "non_inferiority"\nto = { role = "baseline" }\nmargin = 0.05\nunits = "parts"\n'
+PARTS = 'units = "parts"'
+SHARED = RULE.replace(PARTS, 'units = "shared_parts"\nsource = "imported"')
+RESULT = "external/imported/result.json"
 GAINS = {"a": 0.01, "b": 0.03, "c": -0.02, "d": 0.00}
 
 
@@ -43,6 +47,13 @@ def observed(draft: Any, condition: str, values: dict[str, float], seeds: int = 
         for seed in range(1, seeds + 1)
         for part, value in values.items()
     ]
+
+
+def imported(draft: Any) -> None:
+    """The same as another program's."""
+    files = [{"path": RESULT, "digest": strict_json.digest(b"{}")}]
+    draft.reconstruction["external"] = {"kind": "imported", "tool": "acme", "version": "1", "files": files}
+    draft.extra[RESULT] = b"{}"
 
 
 @pytest.fixture
@@ -103,12 +114,13 @@ def test_a_part_that_one_side_lacks_stops_it_unless_the_rule_is_about_the_shared
     stopped = row(sides, decide)
     assert (stopped.status, stopped.code) == ("inconclusive", "CMP-UNITS")
     assert "'d' of 'addition.topk' alone; 'e' of 'addition.relu' alone" in stopped.says
-    found = row(sides, decide, RULE.replace('"parts"', '"shared_parts"'))
+    imported(sides)
+    found = row(sides, decide, SHARED)
     assert found.cells[0].interval.n == 3
     assert "left out: 'd' of 'addition.topk' alone; 'e' of 'addition.relu' alone" in found.says
     assert "on the parts that both have" in found.asks
     observed(sides, RELU, dict.fromkeys("xyz", 0.9))
-    assert row(sides, decide, RULE.replace('"parts"', '"shared_parts"')).code == "CMP-UNITS"
+    assert row(sides, decide, SHARED).code == "CMP-UNITS"
 
 
 def test_too_few_parts_and_no_parts_at_all(sides: Any, decide: Any, draft: Any) -> None:
@@ -131,6 +143,8 @@ NOT_WORSE = 'kind = "non_inferiority"\n'
         ((f"{NOT_WORSE}{TO}\nmargin = 0.05", 'kind = "threshold"\nat_least = 0.5'), "is for a difference"),
         ((f"{NOT_WORSE}{TO}", 'kind = "equivalence"\nto = "chance"'), "is for a difference"),
         ((TO, f"{TO}\npaired = true"), "paired by part"),
+        ((PARTS, 'units = "shared_parts"'), "left out only of what was imported"),
+        ((PARTS, 'units = "shared_parts"\nsource = "official"'), "left out only of what was imported"),
         ((TO, f"{TO}\nexact = true"), "over seeds alone"),
     ],
 )
@@ -148,7 +162,8 @@ def test_superiority_and_equivalence_are_asked_in_the_same_way(sides: Any, decid
 
 @pytest.mark.parametrize(("old", "new"), [("parts", "shared_parts"), ("seeds_and_parts", "parts"), ("seeds", "parts")])
 def test_a_claim_about_less_is_a_weaker_policy(old: str, new: str) -> None:
-    before, after = (policy.load(RULE.replace('"parts"', f'"{units}"').encode(), "p") for units in (old, new))
+    rule = RULE + 'source = "imported"\n'
+    before, after = (policy.load(rule.replace(PARTS, f'units = "{units}"').encode(), "p") for units in (old, new))
     (finding,) = weakened(before, after)
     assert (finding.code, finding.path) == ("POL-WEAKENED", "$.rule.r.units")
 

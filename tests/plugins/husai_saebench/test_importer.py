@@ -210,3 +210,9 @@ def test_the_order_of_files_and_keys_changes_nothing() -> None:
         s.source for r in backward.results for s in r.subjects
     }
     assert set(map(str, forward.notes)) == set(map(str, backward.notes))
+
+
+def test_evidence_bears_the_name_of_the_benchmark_that_runs_the_same_eval_here() -> None:
+    probes = {"eval_type_id": "sparse_probing_sae_probes", "eval_result_metrics": {}, "sae_cfg_dict": {"d_sae": 8}}
+    probes |= {"eval_result_details": [{"dataset_name": "5_hist", "sae_top_1_test_auc": 0.8}]}
+    assert [r.benchmark for r in read(one=probes).results] == ["saebench_sae_probes"]
