@@ -438,7 +438,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--map", type=Path, help="which test runs which lines: read if it is there, written if not")
     parser.add_argument(
-        "--raw", type=Path, help="the fate of every mutant: what is killed or hung there is not tried again"
+        "--raw", type=Path, help="the fate of every mutant: what is killed, hung or explained is not tried again"
     )
     parser.add_argument("--only", help="modules, by comma")
     parser.add_argument("--seconds", type=float, default=60.0, help="of tests that a mutant must outlive")
@@ -475,7 +475,7 @@ def _try_all(module: str, tests: dict[str, Any], bench: Bench, before: list[Any]
     killers: list[str] = []  # the last one first: it may well kill the next mutant, too
     for mutant in mutants_of(module):
         found = known.get(mutant.name, {"fate": "new"})
-        if found["fate"] not in ("killed", "timeout"):
+        if not (found["fate"] in ("killed", "timeout") or (found["fate"] == "survived" and _why(mutant.name))):
             names = choose(mutant, tests, bench, limit)
             names.sort(key=lambda name: killers.index(name) if name in killers else len(killers))
             fate = attempt(mutant, names, bench, tests)
@@ -490,9 +490,21 @@ def _try_all(module: str, tests: dict[str, Any], bench: Bench, before: list[Any]
     return entries
 
 
+@functools.cache
+def _explained() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads(EXPLAINED.read_text())["mutant"]
+    return found
+
+
+def _why(name: str) -> list[dict[str, Any]]:
+    """What is said of a mutant by its name."""
+    module, _, mutant = name.split(": ", 2)
+    return [e for e in _explained() if e["module"] == module and mutant in e["mutants"]]
+
+
 def in_short(results: dict[str, list[dict[str, Any]]], seconds: float) -> dict[str, Any]:
     """Numbers by module, and by name what was not killed: as no fault at all, where that is explained, or as a hole."""
-    explained = tomllib.loads(EXPLAINED.read_text())["mutant"]
+    explained = _explained()
     modules: dict[str, Any] = {}
     used = 0
     for module in (m for m in MODULES if m in results):
@@ -503,7 +515,7 @@ def in_short(results: dict[str, list[dict[str, Any]]], seconds: float) -> dict[s
                 continue
             _, operator, mutant = entry["name"].split(": ", 2)
             one = {"operator": operator, "mutant": mutant}
-            why = [e for e in explained if e["module"] == module and mutant in e["mutants"]]
+            why = _why(entry["name"])
             used += bool(why)
             kind = "equivalent" if why and why[0]["equivalent"] else "survived"
             left[kind].append({**one, "why": why[0]["why"]} if why else one)

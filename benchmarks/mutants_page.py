@@ -27,6 +27,8 @@ annotations, or `strict` of a `zip` whose sides are as long), decorators, and st
 keys that a schema holds. Every mutant met the
 tests that run its line: those of its own module, and then some of every file in turn, up to {seconds:g} s of them.
 What survived those is called a survivor, though more time might have killed it.
+The fates were gathered over several runs while tests were added (`--raw`): what was killed once, or is explained, was
+not tried again unless its own line had changed.
 """
 
 
