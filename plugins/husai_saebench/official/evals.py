@@ -217,6 +217,48 @@ class Absorption(Eval):
         return _only("results")
 
 
+class Autointerp(Eval):
+    """Has a language model on a server explain latents. The key comes by the environment, and goes nowhere else."""
+
+    def run(self, name: str, sae: Any, model: Any) -> Path:
+        from sae_bench.evals.autointerp import main
+        from sae_bench.evals.autointerp.eval_config import AutoInterpEvalConfig
+
+        self.texts.hand_over_tokens()
+        main.OpenAI = self._client
+        config = AutoInterpEvalConfig(
+            model_name=self.about["model_name"], random_seed=self.about["seed"], llm_dtype="float32", **self.settings
+        )
+        key = os.environ["OPENAI_API_KEY"]
+        main.run_eval(config, [(name, sae)], "cpu", key, "results", force_rerun=True, artifacts_path=SHARED)
+        return _only("results")
+
+    def _client(self, api_key: str) -> Any:
+        """The official code writes the name of the model into every question; it is asked for by the setting's."""
+        from openai import OpenAI
+
+        client = OpenAI(api_key=api_key, base_url=self.about["server"])
+        asked = client.chat.completions.create
+
+        def ask(**question: Any) -> Any:
+            return asked(**{**question, "model": self.about["judge"]})
+
+        client.chat.completions.create = ask
+        return client
+
+
+class MetaStructure(Eval):
+    """Reads the decoder alone; its own command sets the seed, so whoever calls the function must."""
+
+    def run(self, name: str, sae: Any, model: Any) -> Path:
+        from sae_bench.evals.meta_structure import main
+        from sae_bench.evals.meta_structure.eval_config import MetaStructureEvalConfig
+
+        config = MetaStructureEvalConfig(random_seed=self.about["seed"], **self.settings)
+        main.run_eval(config, [(name, sae)], "cpu", "results", force_rerun=True)
+        return _only("results")
+
+
 EVALS: Mapping[str, type[Eval]] = {
     "core": Core,
     "sparse_probing": SparseProbing,
@@ -224,6 +266,8 @@ EVALS: Mapping[str, type[Eval]] = {
     "absorption": Absorption,
     "scr": Scr,
     "tpp": Tpp,
+    "autointerp": Autointerp,
+    "meta_structure": MetaStructure,
 }
 
 
