@@ -29,12 +29,16 @@ from husai_core import (
 )
 from husai_core.data_source import DataSource
 from husai_core.interchange import saved_files
+from husai_saebench.obstacles import version_needs
 from husai_saebench.profiles import (
+    RAVEL_PROMPTS,
     SERVER,
     AbsorptionSettings,
     AutointerpSettings,
     CoreSettings,
     MetaStructureSettings,
+    NotDrivenSettings,
+    RavelSettings,
     SaeProbesSettings,
     ScrSettings,
     Settings,
@@ -44,7 +48,7 @@ from husai_saebench.profiles import (
 from husai_saebench.results import problems, readings
 from husai_saebench.sources import data_needs, mirror
 from husai_saebench.space import space_needs
-from husai_saebench.worker import KEY, Worker, library_needs, without_key, working
+from husai_saebench.worker import KEY, Worker, installed, library_needs, without_key, working
 
 TOOL = "sae-bench"
 _BLOCK = re.compile(r"blocks\.(\d+)\.")
@@ -57,17 +61,22 @@ class OfficialEval(Benchmark):
     eval: ClassVar[str]
     modules: ClassVar[tuple[str, ...]] = ("sae_bench",)
     residual_only: ClassVar[bool] = False
+    reads_model: ClassVar[bool] = True
     length: ClassVar[int] = 1024  # of the longest prompt
 
     def reads(self, settings: Settings) -> Sequence[str]:
         return settings.text_sets()
 
     def needs(self, settings: Settings) -> Sequence[Need]:
-        libraries = library_needs(self.modules)
+        libraries = [*library_needs(self.modules), *version_needs(self.eval, installed().versions)]
         return [*libraries, *data_needs(settings.hub_sets()), *space_needs(settings.space())]
 
     def outside(self, settings: Settings) -> str:
         return "the official SAEBench, as a process of its own"
+
+    def about(self, task: Task) -> dict[str, Any]:
+        """What else the official side must know."""
+        return {}
 
     def measure(self, task: Task) -> Iterator[Measurement]:
         """One process for all subjects; each result is kept as soon as it is there, so a kill costs one of them."""
@@ -88,7 +97,7 @@ class OfficialEval(Benchmark):
         if hook_in != hook_out or not isinstance(hook_in, str):
             rule = "the official code reads and writes at one hook point; this site reads and writes elsewhere"
             raise Skipped(place, rule, "name the sites of autoencoders in the benchmark's 'sites'")
-        if not task.model.predicts_next:
+        if self.reads_model and not task.model.predicts_next:
             rule = f"the model '{task.site.model}' is no language model"
             raise Skipped(place, rule, "use a language model: smollm2, huggingface")
         if _BLOCK.match(hook_in) is None:
@@ -194,7 +203,7 @@ class _Asked:
         job = {
             "eval": self.benchmark.eval,
             "settings": settings.official(),
-            "model": str(task.model.folder().absolute()),
+            "model": str(task.model.folder().absolute()) if self.benchmark.reads_model else None,
             "model_name": site.model,
             "hook_name": site.hook_in,
             "layer": int(match.group(1)),
@@ -205,7 +214,7 @@ class _Asked:
             "mirror": str(folder) if (folder := mirror()) else None,
             "words": getattr(settings, "words", 0) or None,
             "fast": getattr(settings, "fast", False),
-            **{key: getattr(settings, key) for key in ("judge", "server") if hasattr(settings, key)},
+            **self.benchmark.about(task),
         }
         (self.folder / "job.json").write_text(json.dumps(job))
         for subject in self.subjects:
@@ -324,14 +333,77 @@ class Autointerp(OfficialEval):
     def outside(self, settings: Settings) -> str:
         return f"{super().outside(settings)}, which asks the server {settings.server}"
 
+    def about(self, task: Task) -> dict[str, Any]:
+        return {"judge": task.settings.judge, "server": task.settings.server}
+
 
 class MetaStructure(OfficialEval):
     name = "saebench_meta_structure"
     summary = "The official SAEBench meta-structure: how much of the decoder a small dictionary of its rows explains."
     eval = "meta_structure"
+    reads_model = False
     Settings = MetaStructureSettings
+
+
+class Ravel(OfficialEval):
+    name = "saebench_ravel"
+    summary = "The official SAEBench RAVEL: one attribute of an entity changed by patching latents, the others kept."
+    eval = "ravel"
+    reads_model = False
+    Settings = RavelSettings
+    models: ClassVar[Mapping[str, str]] = {
+        "gemma-2-2b": "google/gemma-2-2b",
+        "pythia-160m-deduped": "EleutherAI/pythia-160m-deduped",
+    }
+
+    def about(self, task: Task) -> dict[str, Any]:
+        folder = mirror()
+        prompts = folder / RAVEL_PROMPTS if folder else None
+        return {
+            "published_name": self._published(task),
+            "prompts": str(prompts) if prompts and prompts.is_dir() else None,
+        }
+
+    def _refuse_site(self, task: Task, place: str) -> None:
+        super()._refuse_site(task, place)
+        if self._published(task) is None:
+            known = " and ".join(self.models.values())
+            rule = f"the official code knows two models, {known}, and fetches them by itself"
+            raise Skipped(place, rule, "use the model huggingface with one of these names")
+
+    def _published(self, task: Task) -> str | None:
+        """The short name of the model under the site, where it is one of the two."""
+        named = str(task.site.settings.get("model", ""))
+        return next((short for short, full in self.models.items() if named in (short, full)), None)
+
+
+class NotDriven(OfficialEval):
+    """An official eval that cannot be run from here; a study may name it, and evidence then says why it is absent."""
+
+    Settings = NotDrivenSettings
+
+    def needs(self, settings: Settings) -> Sequence[Need]:
+        return version_needs(self.eval, installed().versions)
+
+    def measure(self, task: Task) -> Iterator[Measurement]:
+        place = f"benchmark {self.name}"
+        require(self.needs(task.settings), place)
+        raise EvaluationError(place, "nothing is known to keep it from running, and HUSAI has no way to run it")
+
+
+class Unlearning(NotDriven):
+    name = "saebench_unlearning"
+    summary = "The official SAEBench unlearning: latents clamped until a model forgets biology. Not driven by HUSAI."
+    eval = "unlearning"
+
+
+class Mdl(NotDriven):
+    name = "saebench_mdl"
+    summary = "The official SAEBench description length of latents. Broken as published, and not driven by HUSAI."
+    eval = "mdl"
 
 
 @hookimpl
 def husai_benchmarks() -> Sequence[Benchmark]:
-    return [Core(), SparseProbing(), SaeProbes(), Absorption(), Scr(), Tpp(), Autointerp(), MetaStructure()]
+    driven = [Core(), SparseProbing(), SaeProbes(), Absorption(), Scr(), Tpp(), Autointerp(), MetaStructure(), Ravel()]
+    return [*driven, Unlearning(), Mdl()]

@@ -36,6 +36,7 @@ PAIRED_SETS = ("LabHC/bias_in_bios_class_set1", "canrager/amazon_reviews_mcauley
 PERIODS = ("sotu:1790-1859", "sotu:1961-2026")
 MOST_CLASSES = 5  # of a published set
 ALL_PROBES, ROWS_OF_A_PROBE = 113, 3000
+RAVEL_PROMPTS = "adamkarvonen/ravel_prompts"
 FEW_PROBES = ("5_hist_fig_ismale", "92_glue_sst2", "139_news_class_Politics")
 
 
@@ -89,6 +90,7 @@ _LEAST = {
     "reconstruction_batches": 1, "variance_batches": 1, "prompts_per_batch": 1, "context_length": 8, "ks": 1,
     "train_texts": 8, "test_texts": 4, "latents": 1, "max_k": 1, "probe_epochs": 1, "words": 0, "fewest_letters": 1,
     "tokens": 1000, "latents_explained": 1, "steps": 1, "rows_per_step": 1,
+    "entities": 2, "templates": 1, "prompts": 0, "pairs": 2, "pairs_per_batch": 1, "epochs": 1,
 }  # fmt: skip
 
 
@@ -395,6 +397,53 @@ class MetaStructureSettings(Settings):
 
     def official(self) -> dict[str, Any]:
         return {"train_steps": self.steps, "train_batch_size": self.rows_per_step}
+
+
+@dataclass(frozen=True)
+class RavelSettings(Settings):
+    """So many `entities` and `templates`, drawn from `prompts` of all (0 is all); pairs are trained on in batches."""
+
+    entities: int | None = None
+    templates: int | None = None
+    prompts: int | None = None
+    pairs: int | None = None
+    pairs_per_batch: int | None = None
+    epochs: int | None = None
+
+    profiles = {
+        OFFICIAL: {
+            "entities": 500,
+            "templates": 90,
+            "prompts": 0,
+            "pairs": 5000,
+            "pairs_per_batch": 64,
+            "epochs": 2,
+        },
+        SMOKE: {"entities": 40, "templates": 8, "prompts": 400, "pairs": 100, "pairs_per_batch": 8, "epochs": 1},
+    }
+
+    def official(self) -> dict[str, Any]:
+        return {
+            "top_n_entities": self.entities,
+            "top_n_templates": self.templates,
+            "full_dataset_downsample": self.prompts or None,
+            "num_pairs_per_attribute": self.pairs,
+            "llm_batch_size": self.pairs_per_batch,
+            "num_epochs": self.epochs,
+        }
+
+    def hub_sets(self) -> Sequence[str]:
+        return [RAVEL_PROMPTS]
+
+
+@dataclass(frozen=True)
+class NotDrivenSettings(Settings):
+    """Of an eval that HUSAI cannot run, whatever its settings."""
+
+    profiles = {OFFICIAL: {}, SMOKE: {}}
+
+    def official(self) -> dict[str, Any]:
+        return {}
 
 
 def _handed(texts: Sequence[str] | None) -> Sequence[str]:

@@ -19,6 +19,7 @@ class Eval(ABC):
     """One of them. `about` is the job: model name, hook, layer, width, seed, and the official settings."""
 
     cut: ClassVar[bool] = True  # whether layers above the hook may be left out
+    reads_model: ClassVar[bool] = True  # whether it is handed one
 
     def __init__(self, about: Mapping[str, Any], texts: Texts) -> None:
         self.about, self.texts = about, texts
@@ -250,12 +251,41 @@ class Autointerp(Eval):
 class MetaStructure(Eval):
     """Reads the decoder alone; its own command sets the seed, so whoever calls the function must."""
 
+    reads_model = False
+
     def run(self, name: str, sae: Any, model: Any) -> Path:
         from sae_bench.evals.meta_structure import main
         from sae_bench.evals.meta_structure.eval_config import MetaStructureEvalConfig
 
         config = MetaStructureEvalConfig(random_seed=self.about["seed"], **self.settings)
         main.run_eval(config, [(name, sae)], "cpu", "results", force_rerun=True)
+        return _only("results")
+
+
+class Ravel(Eval):
+    """Fetches one of the two models that it knows by itself, and the prompts where they do not lie in the mirror."""
+
+    reads_model = False
+
+    def run(self, name: str, sae: Any, model: Any) -> Path:
+        from sae_bench.evals.ravel import main
+        from sae_bench.evals.ravel.eval_config import RAVELEvalConfig
+
+        prompts, base = self.about["prompts"], Path("artifacts", "base")
+        if prompts:
+            base.mkdir(parents=True)
+            for file in sorted(Path(prompts).glob("*.json")):
+                (base / file.name).symlink_to(file)
+        config = RAVELEvalConfig(
+            model_name=self.about["published_name"],
+            random_seed=self.about["seed"],
+            llm_dtype="float32",
+            artifact_dir="artifacts",
+            **self.settings,
+        )
+        main.run_eval(config, [(name, sae)], "cpu", "results", force_rerun=True, artifacts_path="artifacts")
+        read = [file.read_text() for file in sorted(base.glob("*.json"))]
+        self.texts.note("hub:adamkarvonen/ravel_prompts", read)
         return _only("results")
 
 
@@ -268,6 +298,7 @@ EVALS: Mapping[str, type[Eval]] = {
     "tpp": Tpp,
     "autointerp": Autointerp,
     "meta_structure": MetaStructure,
+    "ravel": Ravel,
 }
 
 
