@@ -127,7 +127,10 @@ class Worker:
         line = self._process.stdout.readline()
         if not line:
             raise EvaluationError(self.place, f"the official code ended without an answer: {self._last_words()}")
-        answer: dict[str, Any] = json.loads(without_key(line))
+        answer = _object(without_key(line))
+        if answer is None:
+            rule = f"the official code said something that is no answer: {without_key(line).strip()[:200]!r}"
+            raise EvaluationError(self.place, rule)
         if "error" in answer:
             whom = "what all subjects share" if about == "ready" else f"subject {about}"
             said = answer["error"].removeprefix("RuntimeError: ")[:400]
@@ -158,6 +161,14 @@ class Worker:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def without_key(text: str) -> str:
