@@ -83,8 +83,19 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def task_of(network: Path) -> Callable[..., Task]:
-    """A task at one hook of that model."""
+def a_table(tmp_path: Path) -> Prepared:
+    """The reader of a model that predicts no tokens."""
+    return Prepared(tmp_path, predicts_next=False)
+
+
+@pytest.fixture
+def language_model(network: Path) -> Prepared:
+    return Prepared(network)
+
+
+@pytest.fixture
+def task_of(tmp_path: Path) -> Callable[..., Task]:
+    """A task at one hook of a model that nobody reads, unless a reader is given."""
 
     def make(
         settings: Any,
@@ -107,7 +118,7 @@ def task_of(network: Path) -> Callable[..., Task]:
             settings=settings,
             progress=ignore,
             texts={found.name: found for found in texts},
-            reader=reader or Prepared(network),
+            reader=reader or Prepared(tmp_path),
             **more,
         )
 
@@ -121,7 +132,7 @@ def with_sae_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     def says(modules: Sequence[str], versions: Mapping[str, str]) -> None:
         answer = json.dumps({"modules": list(modules), "versions": {"python": "3.11.0", **versions}})
         python = tmp_path / f"python-{abs(hash(answer))}"
-        python.write_text(f"#!/bin/sh\ncat <<'END'\n{answer}\nEND\n")
+        python.write_text(f"#!/bin/sh\ncase \"$*\" in *' -- '*) cat <<'END'\n{answer}\nEND\n;; esac\n")
         python.chmod(0o755)
         monkeypatch.setenv(PYTHON, str(python))
 

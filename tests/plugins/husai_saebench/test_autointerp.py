@@ -58,7 +58,7 @@ def documents(count: int) -> tuple[str, ...]:
 
 @pytest.mark.official
 def test_the_official_eval_asks_the_server_and_its_scores_are_observations(
-    official, judge, task_of, coder_of, monkeypatch
+    official, judge, task_of, coder_of, language_model, monkeypatch
 ):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{judge.server_address[1]}/v1")
@@ -66,7 +66,7 @@ def test_the_official_eval_asks_the_server_and_its_scores_are_observations(
         texts=("sotu:1961-2026",), tokens=6000, latents_explained=3, context_length=64, judge="the-judge"
     )
     texts = [TextSet("sotu:1961-2026", documents(60))]
-    task = task_of(settings, {"site.topk": [coder_of(0, (16, 32, 16), k=8)]}, texts=texts)
+    task = task_of(settings, {"site.topk": [coder_of(0, (16, 32, 16), k=8)]}, texts=texts, reader=language_model)
     (measured,) = [m for m in Autointerp().measure(task) if m.metric == "saebench_autointerp_score"]
     assert measured.condition == "site.topk"
     assert 1 <= len(measured.observations) <= 3  # the official code leaves out whom it finds too few examples of

@@ -27,7 +27,8 @@ ANSWERS = """
 say(about="ready", versions={"sae-bench": "0.6.0"}, seconds={}, data=[])
 for line in sys.stdin:
     name = json.loads(line)["subject"]
-    say(about=name, error="RuntimeError: RuntimeError: no") if name == "bad" else say(about=name, file=folder, seconds=1)
+    told = {"error": "RuntimeError: RuntimeError: no"} if name == "bad" else {"file": folder, "seconds": 1}
+    say(about=name, **told)
 """
 
 
@@ -132,7 +133,9 @@ def test_it_gets_what_the_official_code_needs_and_not_the_paths_of_husai(playing
 
 def test_a_key_that_is_repeated_is_left_out_of_what_is_said(playing, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "secret-of-mine")
-    folder = playing("""say(about="ready", error="AuthenticationError: no such key: " + os.environ["OPENAI_API_KEY"])""")
+    folder = playing(
+        """say(about="ready", error="AuthenticationError: no such key: " + os.environ["OPENAI_API_KEY"])"""
+    )
     with worker.working(folder, PLACE, 1) as official, pytest.raises(EvaluationError) as caught:
         official.ready()
     assert "no such key: [OPENAI_API_KEY]" in str(caught.value)
