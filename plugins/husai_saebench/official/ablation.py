@@ -39,7 +39,7 @@ def remove_latents_by_their_means(
 
 
 def _directions(sae: Any, chosen: Any) -> Any:
-    """What one unit of each chosen latent adds to a reconstruction; some decoders divide by the lengths of their rows."""
+    """What one unit of each chosen latent adds to a reconstruction; some decoders divide by their rows' lengths."""
     import torch
 
     latents = torch.nn.functional.one_hot(chosen.nonzero().squeeze(1), len(chosen)).to(sae.W_dec)
