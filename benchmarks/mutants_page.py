@@ -23,7 +23,8 @@ the mutant is killed. One that hangs is stopped by the clock. What is left is a 
 
 Where a module can be spoilt is asked of {tool}. It has no operator for removed statements and returns, dropped
 clauses and filters, or `in`, so these are the script's own. Left out are mutants that are the same program (in
-annotations), decorators, and strings, which are words to a reader or keys that a schema holds. Every mutant met the
+annotations, or `strict` of a `zip` whose sides are as long), decorators, and strings, which are words to a reader or
+keys that a schema holds. Every mutant met the
 tests that run its line: those of its own module, and then some of every file in turn, up to {seconds:g} s of them.
 What survived those is called a survivor, though more time might have killed it.
 """

@@ -18,7 +18,7 @@ from husai_core.metric import (
 from husai_core.model import Check, Corpus, Known, Model, Network, TrainedModel
 from husai_core.need import Need, require
 from husai_core.sae import Architecture, Batch, Coder, Dims, Traits
-from husai_core.texts import TextSet, TextSource
+from husai_core.texts import TextPair, TextSet, TextSource
 from husai_core.transcript import Exchange
 
 __version__ = "0.1.0"
@@ -58,6 +58,7 @@ __all__ = [
     "Skipped",
     "StreamMetric",
     "Task",
+    "TextPair",
     "TextSet",
     "TextSource",
     "TrainedControl",

@@ -40,13 +40,17 @@ class Observation:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A metric of one condition (all seeds of one architecture and settings at one site)."""
+    """A metric of one condition (all seeds of one architecture and settings at one site).
+
+    `scale` has what the card says that values depend on, such as the width; what differs in it is never compared.
+    """
 
     metric: str
     condition: str
     observations: tuple[Observation, ...]
     setting: Mapping[str, Scalar] = field(default_factory=dict)
     chance: float | None = None
+    scale: Mapping[str, Scalar] = field(default_factory=dict)
 
     def to_json(self, card: MetricCard) -> dict[str, Any]:
         data: dict[str, Any] = {
@@ -57,7 +61,7 @@ class Measurement:
         }
         if self.chance is not None:
             data["chance"] = self.chance
-        return data
+        return {**data, "scale": dict(self.scale)} if self.scale else data
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class RecordedMeasurement:
     observations: tuple[Observation, ...]
     chance: float | None
     stated: Mapping[str, float]
+    scale: Mapping[str, Scalar] = field(default_factory=dict)
 
     def by_unit(self) -> Mapping[tuple[int, ...], float]:
         """The value of every unit: the one observed, or the mean over its parts."""
@@ -102,6 +107,7 @@ class RecordedMeasurement:
             observations=tuple(Observation.from_json(o) for o in data["observations"]),
             chance=data.get("chance"),
             stated=data.get("stated", {}),
+            scale=data.get("scale", {}),
         )
 
 

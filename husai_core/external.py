@@ -53,6 +53,10 @@ class RecordedExternal:
         return cls(data["kind"], data["tool"], data["version"], files, tuple(data.get("unverified", ())))
 
 
+IMPORTED_FOLDER = "external/imported/"
+"""Where the files stand that were imported: one of them often speaks of several benchmarks."""
+
+
 def external_path(benchmark: str, site: str, name: str) -> str:
     """Where a result file of a benchmark at a site stands in a bundle."""
     return f"external/{benchmark}.{site}/{name}"

@@ -14,6 +14,7 @@ import pluggy
 if TYPE_CHECKING:
     from husai_core.benchmark import Benchmark
     from husai_core.control import AnyControl
+    from husai_core.importer import Importer
     from husai_core.metric import Metric
     from husai_core.model import Model
     from husai_core.sae import Architecture
@@ -52,3 +53,8 @@ def husai_texts() -> Sequence[TextSource]:  # type: ignore[empty-body]
 @hookspec
 def husai_benchmarks() -> Sequence[Benchmark]:  # type: ignore[empty-body]
     """Evaluators that measure a group of subjects and yield observations."""
+
+
+@hookspec
+def husai_importers() -> Sequence[Importer]:  # type: ignore[empty-body]
+    """Readers of results that other programs wrote."""

@@ -28,6 +28,7 @@ class MetricCard:
     high: float | None = None
     continuous: bool = True
     defect: str = ""  # why its value is known to be wrong; such a number is shown and never judged
+    scale: tuple[str, ...] = ()  # what its values depend on beside the dictionary; every measurement states each
 
     def allows(self, value: float) -> bool:
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
@@ -41,6 +42,7 @@ class MetricCard:
             "definition": self.definition,
             "bounds": [self.low, self.high],
             "continuous": self.continuous,
+            **({"scale": list(self.scale)} if self.scale else {}),
         }
         return {**card, "defect": self.defect} if self.defect else card
 
@@ -48,7 +50,7 @@ class MetricCard:
     def from_json(cls, data: Mapping[str, Any]) -> MetricCard:
         fields = {k: data[k] for k in ("name", "version", "unit", "direction", "definition", "continuous")}
         low, high = data["bounds"]
-        return cls(**fields, low=low, high=high, defect=data.get("defect", ""))
+        return cls(**fields, low=low, high=high, defect=data.get("defect", ""), scale=tuple(data.get("scale", ())))
 
 
 class Metric(ABC):

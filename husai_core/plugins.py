@@ -22,7 +22,7 @@ from husai_core.need import Need
 from husai_core.sources import source_digest
 
 GROUP = "husai"
-KINDS = ("models", "architectures", "controls", "metrics", "texts", "benchmarks")
+KINDS = ("models", "architectures", "controls", "metrics", "texts", "benchmarks", "importers")
 
 # What brings a missing library; the extra is shorter to type and tested together.
 _EXTRA_OF = {

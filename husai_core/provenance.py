@@ -26,6 +26,8 @@ _PACKAGES = (
     "jsonschema",
 )
 
+_UNKNOWN_CODE = {"commit": None, "dirty": None, "diff": None}
+
 
 def now() -> datetime:
     """The present second, in UTC."""
@@ -33,9 +35,12 @@ def now() -> datetime:
 
 
 def provenance(
-    started: datetime, folder: Path, threads: int, products: str, done: int, from_cache: int
+    started: datetime, folder: Path | None, threads: int, products: str | None, done: int, from_cache: int
 ) -> dict[str, Any]:
-    """The provenance document of a run that started then and ends now, of a study in `folder`."""
+    """The provenance document of a run that started then and ends now, of a study in `folder`.
+
+    What was imported has no folder: nobody here knows the code that measured it, nor who multiplied its matrices.
+    """
     finished = now()
     return {
         "schema": PROVENANCE_SCHEMA,
@@ -43,7 +48,7 @@ def provenance(
         "finished": finished.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": (finished - started).total_seconds(),
         "work": {"done": done, "from_cache": from_cache},
-        "code": code_state(folder),
+        "code": code_state(folder) if folder else _UNKNOWN_CODE,
         "python": platform.python_version(),
         "packages": installed_versions(),
         "machine": {
@@ -51,7 +56,7 @@ def provenance(
             "processor": platform.machine(),
             "cores": os.cpu_count() or 0,
             "threads": threads,
-            "products": products,
+            **({"products": products} if products else {}),
         },
     }
 
@@ -71,7 +76,7 @@ def code_state(folder: Path) -> dict[str, Any]:
     """The git commit that the study's folder is at, and the digest of what differs from it."""
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
-        return {"commit": None, "dirty": None, "diff": None}
+        return dict(_UNKNOWN_CODE)
     changed = _git(folder, "status", "--porcelain") or b""
     diff = _git(folder, "diff", "HEAD", "--binary") or b""
     return {

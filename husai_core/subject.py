@@ -51,13 +51,19 @@ class Subject:
     dims: Mapping[str, int]
     seed: int
     budget: Mapping[str, Any]
-    weights: str
+    weights: str | None
     control: ControlOf | None
+    unverified: tuple[str, ...] = ()  # what nobody could check of a subject that only imported results speak of
 
     @property
     def pretrained(self) -> bool:
         """Whether it was trained elsewhere, so that nobody here knows its budget."""
         return bool(self.budget.get("pretrained"))
+
+    @property
+    def identity(self) -> str:
+        """What tells it from others: its weights; where nobody named those, what speaks of it, under its name."""
+        return self.weights or f"{self.budget['source']} {self.name}"
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Subject:
@@ -72,8 +78,9 @@ class Subject:
             dims=data["dims"],
             seed=data["seed"],
             budget=data["budget"],
-            weights=data["weights"],
+            weights=data.get("weights"),
             control=ControlOf.from_json(control) if control else None,
+            unverified=tuple(data.get("unverified", ())),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -87,8 +94,11 @@ class Subject:
             "dims": dict(self.dims),
             "seed": self.seed,
             "budget": dict(self.budget),
-            "weights": self.weights,
         }
+        if self.weights is not None:
+            data["weights"] = self.weights
+        if self.unverified:
+            data["unverified"] = list(self.unverified)
         if self.control:
             data["control"] = {"name": self.control.name, "of": self.control.of, **self.control.made_by}
         return data

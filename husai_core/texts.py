@@ -7,10 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from husai_core import strict_json
 from husai_core.need import Need
+
+
+@dataclass(frozen=True)
+class TextPair:
+    """Two documents of one set, by number, that tell of one subject in contrasting ways."""
+
+    first: int
+    second: int
+    subject: str
 
 
 @dataclass(frozen=True)
@@ -21,15 +30,22 @@ class TextSet:
     texts: tuple[str, ...]
     labels: tuple[int, ...] = ()
     classes: tuple[str, ...] = ()  # what the labels 0, 1, ... stand for
+    pairs: tuple[TextPair, ...] = ()  # of its documents, where it is a set of contrasts
 
     def __post_init__(self) -> None:
         if self.labels and len(self.labels) != len(self.texts):
             raise ValueError(f"{self.name} has {len(self.labels)} labels for {len(self.texts)} texts")
+        known = range(len(self.texts))
+        if not all(pair.first in known and pair.second in known and pair.first != pair.second for pair in self.pairs):
+            raise ValueError(f"{self.name} has a pair that is not of two of its {len(self.texts)} texts")
 
     @cached_property
     def digest(self) -> str:
-        """Of the documents and their labels; a set of the same name may change with the package it comes from."""
-        return strict_json.digest(strict_json.encode({"texts": list(self.texts), "labels": list(self.labels)}))
+        """Of the documents, labels and pairs; a set of the same name may change with the package it comes from."""
+        about: dict[str, Any] = {"texts": list(self.texts), "labels": list(self.labels)}
+        if self.pairs:
+            about["pairs"] = [[pair.first, pair.second, pair.subject] for pair in self.pairs]
+        return strict_json.digest(strict_json.encode(about))
 
     def without_repeats(self) -> TextSet:
         """The first of all documents that differ only in case and spacing.
@@ -45,9 +61,15 @@ class TextSet:
         return self.only([number for number in first.values() if number not in torn])
 
     def only(self, numbers: Sequence[int]) -> TextSet:
-        """These documents, in this order."""
+        """These documents, in this order, and the pairs that are whole among them."""
         labels = tuple(self.labels[n] for n in numbers) if self.labels else ()
-        return TextSet(self.name, tuple(self.texts[n] for n in numbers), labels, self.classes)
+        place = {number: at for at, number in enumerate(numbers)}
+        pairs = tuple(
+            TextPair(place[pair.first], place[pair.second], pair.subject)
+            for pair in self.pairs
+            if pair.first in place and pair.second in place
+        )
+        return TextSet(self.name, tuple(self.texts[n] for n in numbers), labels, self.classes, pairs)
 
 
 def same_text(text: str) -> str:

@@ -50,7 +50,7 @@ class Candidate:
 
     @property
     def weights(self) -> list[str]:
-        return sorted({subject.weights for subject in self.condition.subjects})
+        return sorted({subject.weights for subject in self.condition.subjects if subject.weights is not None})
 
     @property
     def kind(self) -> str:
@@ -134,6 +134,10 @@ def measured(candidates: Sequence[Candidate], objectives: Sequence[Objective]) -
     found: list[Measured] = []
     left_out: list[LeftOut] = []
     for candidate in candidates:
+        if any(subject.weights is None for subject in candidate.condition.subjects):
+            says = "no digest of its weights is known, so nobody can tell it from another candidate"
+            left_out.append(LeftOut(candidate, "EV-UNVERIFIED", says))
+            continue
         try:
             pairs = [_bound(objective, candidate) for objective in objectives]
         except CannotJudge as stop:

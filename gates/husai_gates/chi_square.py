@@ -35,6 +35,6 @@ def quantile(p: float, df: int) -> float:
     low, high = 0.0, float(df)
     while below(high, df) < p:
         low, high = high, 2 * high
-    while low < (middle := (low + high) / 2) < high:
+    while (middle := (low + high) / 2) not in (low, high):
         low, high = (middle, high) if below(middle, df) < p else (low, middle)
     return float(f"{high:.12g}")

@@ -155,10 +155,8 @@ class Contest:
     def _shares(self) -> list[dict[str, Any]]:
         """In how many of the drawn weights each contender is chosen."""
         counts = dict.fromkeys((e.label for e in self.contenders), 0)
-        for weights in drawn(len(self.weights), DRAWS) if len(counts) > 1 else ():
+        for weights in drawn(len(self.weights), DRAWS):
             counts[self._chosen(weights)] += 1
-        if len(counts) == 1:
-            counts = dict.fromkeys(counts, DRAWS)
         return [{"label": label, "of_draws": count} for label, count in sorted(counts.items())]
 
     def _nearest(self) -> dict[str, Any] | None:
@@ -169,8 +167,8 @@ class Contest:
         for lot, theirs in enumerate(self._standings):
             behind = sum(w * (a - b) for w, a, b in zip(self.weights, mine, theirs, strict=True))
             for index, (weight, a, b) in enumerate(zip(self.weights, mine, theirs, strict=True)):
-                to = weight - Fraction(behind) / (a - b) if a != b else Fraction(-1)
-                if to >= 0 and any((*self.weights[:index], to, *self.weights[index + 1 :])):
+                others = (*self.weights[:index], *self.weights[index + 1 :])
+                if a != b and (to := weight - Fraction(behind) / (a - b)) >= 0 and any((to, *others)):
                     found.append((abs(to - weight), index, lot, weight, to))
         if not found:
             return None

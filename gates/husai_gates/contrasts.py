@@ -85,7 +85,7 @@ def contrast(rule: Rule, base: Condition, control: str, report: AuditReport) -> 
     try:
         one, other = pair(rule, base, report.controls[base.name, control], report)
         raw = Observed(one.located, {unit: value - other.values[unit] for unit, value in one.values.items()})
-        return Contrast(rule, base, control, estimate(rule, raw), "", raw.flat, raw.nothing)
+        return Contrast(rule, base, control, estimate(rule, raw), "", raw.constant, raw.nothing)
     except CannotJudge as stop:
         return Contrast(rule, base, control, None, stop.code)
 

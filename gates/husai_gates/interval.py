@@ -13,6 +13,7 @@ Unit = tuple[int, ...]
 """The seeds an observation belongs to: one, or an ordered pair."""
 
 ROUNDING = 1e-12
+OVER_PARTS = "t over parts"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with two-sided bounds; `n` counts seeds. It is as wide as the widest of its spreads makes it."""
+    """An estimate with two-sided bounds; `n` counts seeds, or parts where the method is over those.
+
+    It is as wide as the widest of its spreads makes it.
+    """
 
     estimate: float
     low: float

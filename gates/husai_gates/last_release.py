@@ -75,15 +75,15 @@ def _stale(
     """Why the older bundle says nothing about a change: it is this one, has its weights, is newer, or is too old."""
     if last.report.content_digest == report.content_digest:
         yield "is this very bundle"
-    if {s.weights for s in target.subjects} & {s.weights for s in there.subjects}:
+    if any(s.weights is None for s in (*target.subjects, *there.subjects)):
+        yield "or this one names no digest of its weights, so nobody can tell the two apart"
+    elif {s.weights for s in target.subjects} & {s.weights for s in there.subjects}:
         yield f"has weights of '{target.name}' itself"
     if started is None or last.finished is None:
         yield "has no time to be compared with that of this run"
-        return
-    age = (started - last.finished).total_seconds()
-    if age < 0:
+    elif (age := (started - last.finished).total_seconds()) < 0:
         yield "was made after this run began"
-    if rule.max_age_days is not None and age > rule.max_age_days * _SECONDS_OF_A_DAY:
+    elif rule.max_age_days is not None and age > rule.max_age_days * _SECONDS_OF_A_DAY:
         yield f"was made {age / _SECONDS_OF_A_DAY:.0f} days before this run, more than {rule.max_age_days:g}"
 
 

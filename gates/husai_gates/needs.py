@@ -7,7 +7,7 @@ from typing import Any
 
 from husai_core.errors import did_you_mean
 from husai_gates.finding import Finding
-from husai_gates.policy import CHANCE, LAST_RELEASE, PARTS, Policy, Quantity, Rule, Who
+from husai_gates.policy import CHANCE, LAST_RELEASE, OF_THESE, PARTS, Policy, Quantity, Rule, Who
 from husai_gates.requirement import requirement
 from husai_schemas import metric_cards
 
@@ -38,7 +38,10 @@ def _needed(rule: Rule) -> Iterator[str]:
         if quantity.setting:
             said = ", ".join(f"{key} = {value}" for key, value in sorted(quantity.setting.items()))
             yield f"{quantity.metric} measured at {said}"
-    yield f"{rule.subject}, trained with {rule.min_units} seeds or more"
+    if rule.units in OF_THESE:
+        yield f"{rule.subject}, observed in {rule.min_units} parts or more: documents, data sets, letters"
+    else:
+        yield f"{rule.subject}, trained with {rule.min_units} seeds or more"
     if rule.units == PARTS:
         yield "observations by document or data set, the same ones for every seed"
     if isinstance(rule.against, Who):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from husai_core.metric import MetricCard
@@ -14,7 +14,7 @@ from husai_gates.cannot_judge import CannotJudge
 from husai_gates.comparable import require_comparable
 from husai_gates.condition import Condition
 from husai_gates.interval import Interval, TooFewUnits, Unit, interval, is_flat, is_nothing, seeds_of
-from husai_gates.policy import PARTS, Rule
+from husai_gates.policy import OF_THESE, PARTS, Rule
 from husai_gates.select import Located, locate
 
 Parts = Mapping[Unit, Mapping[str, float]]
@@ -31,15 +31,15 @@ class Sample(Protocol):
 
     @property
     def flat(self) -> bool:
-        """Whether no unit differs from another by more than rounding."""
-
-    @property
-    def raw_flat(self) -> bool:
-        """Whether the seeds of the target do not differ, however those of the comparator do."""
+        """Whether the seeds of the target show no spread of their own."""
 
     @property
     def seeds(self) -> int:
-        """How many seeds, on the side that has fewer."""
+        """How many seeds, on the side that has fewer; or parts, where those are what is counted."""
+
+    @property
+    def about(self) -> str:
+        """Of what the claim is made, where it is not of other training runs."""
 
     def interval(self, confidence: float) -> Interval: ...
 
@@ -54,23 +54,25 @@ class Sample(Protocol):
 class Observed:
     """Values by unit: raw ones, or paired differences turned so that higher is better.
 
-    `parts` are the same values by part, where the rule is about other parts, too.
+    `parts` are the same values by part, where the rule is about other parts, too; else empty.
     """
 
     located: Located
     values: Mapping[Unit, float]
-    parts: Parts | None = None
+    parts: Parts = field(default_factory=dict)
+    about: str = ""
 
     @property
-    def flat(self) -> bool:
+    def constant(self) -> bool:
         """Whether no unit differs from another by more than rounding, measured against the raw values."""
         return is_flat(self.values.values(), (o.value for o in self.located.measurement.observations))
 
     @property
-    def raw_flat(self) -> bool:
-        """Whether the seeds themselves do not differ, where they are runs of their own: the spread is another's."""
-        raw = self.located.measurement.by_unit().values()
-        return not self.located.condition.one_unit and len(raw) > 1 and is_flat(raw, ())
+    def flat(self) -> bool:
+        """Whether it is constant, or its seeds are, which are runs of their own: the spread is the comparator's."""
+        if self.located.condition.one_unit:
+            return self.constant
+        return self.constant or is_flat(self.located.measurement.by_unit().values(), ())
 
     @property
     def nothing(self) -> bool:
@@ -87,7 +89,7 @@ class Observed:
 
     def interval(self, confidence: float) -> Interval:
         """Over seeds, or over seeds and parts."""
-        if self.parts is None:
+        if not self.parts:
             return interval(self.values, confidence)
         from husai_gates.crossed import crossed_interval
 
@@ -97,14 +99,14 @@ class Observed:
         """By all sign flips of the seeds, whose parts are no part of it."""
         from husai_gates.strength import sign_flip
 
-        return None if self.parts is not None else sign_flip(self.values, number)
+        return None if self.parts else sign_flip(self.values, number)
 
     def fewest_seeds(self, error: float) -> int:
-        return next(n for n in itertools.count(1) if 2**-n <= error)
+        return next(n for n in itertools.count() if 2**-n <= error)
 
     def shifted(self, by: float) -> Observed:
         """The same with a number taken off every value."""
-        parts = self.parts and {unit: {k: v - by for k, v in of.items()} for unit, of in self.parts.items()}
+        parts = {unit: {k: v - by for k, v in of.items()} for unit, of in self.parts.items()}
         return Observed(self.located, {unit: value - by for unit, value in self.values.items()}, parts)
 
 
@@ -114,6 +116,7 @@ class Apart:
 
     one: Observed
     other: Observed
+    about: str = ""
 
     @property
     def located(self) -> Located:
@@ -127,10 +130,6 @@ class Apart:
     def flat(self) -> bool:
         """Whether either side is; a control that is the same for every seed has no spread to show."""
         return any(side.flat for side in (self.one, self.other) if not side.located.condition.one_unit)
-
-    @property
-    def raw_flat(self) -> bool:
-        return self.one.raw_flat
 
     @property
     def seeds(self) -> int:
@@ -152,12 +151,12 @@ class Apart:
         from husai_gates.strength import relabelled
 
         better, worse = self._sides
-        if better.parts is not None or worse.parts is not None:
+        if better.parts:  # then the worse has them, too
             return None
         return relabelled(better.values, worse.values, number)
 
     def fewest_seeds(self, error: float) -> int:
-        return next(n for n in itertools.count(1) if 1 / math.comb(2 * n, n) <= error)
+        return next(n for n in itertools.count() if 1 / math.comb(2 * n, n) <= error)
 
 
 def observe(rule: Rule, condition: Condition, report: AuditReport) -> Observed:
@@ -172,11 +171,11 @@ def _observe(rule: Rule, condition: Condition, report: AuditReport) -> Observed:
     values = located.measurement.by_unit()
     require_seeds(condition, values, report)
     _require_independent_seeds(condition)
-    return Observed(located, values, _parts(rule, located) if rule.units == PARTS else None)
+    return Observed(located, values, _parts(rule, located) if rule.units == PARTS else {})
 
 
 def _parts(rule: Rule, located: Located) -> Parts:
-    """The values by part, where there are several and every seed has them all."""
+    """The values by part, where there are several; the audit sees to it that every seed has them all."""
     values = located.measurement.by_part()
     name = located.condition.name
     if any(len(unit) != 1 for unit in values):
@@ -187,9 +186,6 @@ def _parts(rule: Rule, located: Located) -> Parts:
         raise CannotJudge(
             "inconclusive", "EV-PARTS", says, "measure it by document or data set, or judge it over seeds"
         )
-    if len({frozenset(by_part) for by_part in values.values()}) > 1:
-        says = f"the seeds of '{name}' were not all observed in the same parts"
-        raise CannotJudge("inconclusive", "EV-PARTS", says, "measure every seed on the same parts")
     return values
 
 
@@ -250,7 +246,14 @@ def pair(
 def difference(
     rule: Rule, target: Condition, against: Condition, report: AuditReport, there: AuditReport | None = None
 ) -> Sample:
-    """Target minus comparator, positive where the target is better: paired by seed, or of seeds that share nothing."""
+    """Target minus comparator, positive where the target is better: paired by seed, or of seeds that share nothing.
+
+    A rule about these very dictionaries pairs them by part.
+    """
+    if rule.units in OF_THESE:
+        from husai_gates.parts import parts_difference
+
+        return parts_difference(rule, target, against, report, there or report)
     paired = rule.paired
     if paired is None:
         paired = there in (None, report) and target.site == against.site
@@ -262,10 +265,7 @@ def difference(
 def gain(one: Observed, other: Observed) -> Observed:
     """The differences of two sides that were paired, positive where the first is better."""
     sign = -1 if one.card.direction == "lower" else 1
-    parts = None
-    if one.parts is not None and other.parts is not None:
-        theirs = other.parts
-        parts = {u: {k: sign * (v - theirs[u][k]) for k, v in of.items()} for u, of in one.parts.items()}
+    parts = {u: {k: sign * (v - other.parts[u][k]) for k, v in of.items()} for u, of in one.parts.items()}
     return Observed(one.located, {unit: sign * (v - other.values[unit]) for unit, v in one.values.items()}, parts)
 
 

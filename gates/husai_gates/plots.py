@@ -52,12 +52,14 @@ def _of_evidence(
 ) -> Iterator[tuple[str, bytes]]:
     """What stands alone, in one picture; drops, each family and each matrix of pairs in pictures of their own.
 
-    What stands alone with more panels than anyone would look at is not drawn; its numbers are in the report.
+    What stands alone with more panels than anyone would look at is not drawn; its numbers are in the report. So are
+    numbers that are known to be wrong, which a picture could not say.
     """
     title = f"{evidence.benchmark.name} at {evidence.site}"
     if drawn := draw_drops(evidence, roles, CONFIDENCE):
         yield f"plots/drops.{name}.png", drawn
-    along, alone = families([m for m in evidence.measurements if m.card.name != METRIC or not drawn])
+    sound = [m for m in evidence.measurements if not m.card.defect]
+    along, alone = families([m for m in sound if m.card.name != METRIC or not drawn])
     if 0 < len({(m.card.name, setting_words(m.setting)) for m in alone}) <= MOST_PANELS:
         yield f"plots/{name}.png", _figure(title, alone, roles)
     for family in along:

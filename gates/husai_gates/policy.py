@@ -30,12 +30,14 @@ CHANCE = "chance"
 LAST_RELEASE = "last_release"
 WAIVER_DAYS = 30  # that a waiver may last, unless the policy says otherwise
 SEEDS, PARTS = "seeds", "seeds_and_parts"
+SHARED_PARTS = "shared_parts"
+OF_THESE = ("parts", SHARED_PARTS)  # claims about these very dictionaries, whose units are parts
 
 # What two sides must share: always, and where both were trained to be compared.
 ALWAYS = ("site", "target", "benchmark", "settings", "data", "rows")
 MATCHED = ("budget", "width")
 
-Units = Literal["seeds", "seeds_and_parts"]
+Units = Literal["seeds", "seeds_and_parts", "parts", "shared_parts"]
 Source = Literal["native", "official", "imported"]
 MEASURED_HERE = ("native", "official")  # what counts where a rule names no source
 Fixed = Literal["chance", "last_release"]
@@ -81,8 +83,9 @@ class Quantity:
 class Rule:
     """One question to the evidence. `against` is None where nothing is compared.
 
-    `units` says of what the claim is made: of other seeds like these, or of other seeds and other parts (documents or
-    data sets). `exact` asks for the exact p-value as well. `paired` None leaves pairing to where units are shared.
+    `units` says of what the claim is made: of other seeds like these, of other seeds and other parts (documents or data
+    sets), or of these very dictionaries on other parts; `min_units` then counts parts. `exact` asks for the exact
+    p-value as well. `paired` None leaves pairing to where units are shared.
     `comparable` None is what fits the comparator. `quantities` are those of a rule about several; the first is its own.
     `source` is who must have measured: HUSAI, the published program, or somebody elsewhere whose result was imported.
     """
@@ -249,6 +252,9 @@ def _check_families(families: tuple[Family, ...], rules: tuple[Rule, ...], place
             raise UsageError(here, says, "give it a bound, or take it out of the family")
 
 
+_OF_THESE_KINDS = ("superiority", "non_inferiority", "equivalence")
+
+
 def _check_rules(rules: tuple[Rule, ...], place: str) -> None:
     """What a schema cannot say of the keys of one rule."""
     for index, rule in enumerate(rules):
@@ -270,8 +276,13 @@ def _check_rules(rules: tuple[Rule, ...], place: str) -> None:
         if rule.waivable and rule.family is not None:
             says = "a rule of a family fails by the others' p-values too, which no waiver is about"
             raise UsageError(f"{here}.waivable", says, "take it out of the family, or do not call it waivable")
-        if rule.exact and rule.units == PARTS:
+        if rule.exact and rule.units != SEEDS:
             raise UsageError(f"{here}.exact", "an exact p-value is over seeds alone", "remove 'exact' or 'units'")
+        if rule.units in OF_THESE and (rule.kind not in _OF_THESE_KINDS or not isinstance(rule.against, Who)):
+            says = f'units = "{rule.units}" is for a difference of two conditions: {", ".join(_OF_THESE_KINDS)}'
+            raise UsageError(f"{here}.units", says, "compare with a condition, or judge it over seeds")
+        if rule.units in OF_THESE and rule.paired is not None:
+            raise UsageError(f"{here}.paired", "over parts, sides are paired by part", "remove 'paired' or 'units'")
 
 
 def _compared(rule: Rule) -> tuple[str, ...]:

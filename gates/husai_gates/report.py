@@ -69,8 +69,11 @@ def _controlled(report: AuditReport, confidence: float) -> Iterator[str]:
 def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: float) -> Iterator[str]:
     yield f"## {safe(evidence.benchmark.name)} at {safe(evidence.site)}"
     yield ""
-    data = ", ".join(f"{source.name} ({source.rows} rows)" for source in evidence.data)
+    data = ", ".join(f"{source.name} ({source.rows} rows)" for source in evidence.data) or "of no digest"
     yield f"Version {safe(evidence.benchmark.version)}; data {safe(data)}; from {safe(path)}."
+    if evidence.texts:
+        yield f"Texts: {safe(', '.join(f'{source.name} ({source.rows})' for source in evidence.texts))}."
+    yield from _elsewhere(evidence)
     yield ""
     if evidence.outcome.status != "completed":
         yield f"{safe(evidence.outcome.status)}: {safe(evidence.outcome.reason)}"
@@ -88,6 +91,26 @@ def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: f
     yield ""
     yield from table([*_HEAD[:5], _BOTH, *_HEAD[5:]] if in_parts else _HEAD, rows)
     yield ""
+    if defects := {m.card.name: m.card.defect for m in evidence.measurements if m.card.defect}:
+        yield "Known to be wrong, shown as they were written, and judged by no rule:"
+        yield ""
+        yield from (f"- {safe(name)}: {safe(defect)}" for name, defect in sorted(defects.items()))
+        yield ""
+
+
+def _elsewhere(evidence: Evidence) -> Iterator[str]:
+    """Who measured, where that was not HUSAI."""
+    if (external := evidence.external) is None:
+        return
+    who = {"official": "Official: measured here by", "imported": "Imported: measured elsewhere by"}
+    yield ""
+    many = ", ".join(external.files) if len(external.files) < 4 else f"{len(external.files)} files of its own"
+    yield f"{who[external.kind]} {safe(external.tool)} {safe(external.version)}, in {safe(many)}."
+    if external.unverified:
+        yield ""
+        yield "Not verified here, or to be known:"
+        yield ""
+        yield from (f"- {safe(statement)}" for statement in external.unverified)
 
 
 def _row(measurement: RecordedMeasurement, condition: Condition | None, confidence: float, in_parts: bool) -> list[Any]:
@@ -104,7 +127,7 @@ def _row(measurement: RecordedMeasurement, condition: Condition | None, confiden
     card = measurement.card
     return [
         card.name,
-        ", ".join(f"{key} = {value}" for key, value in sorted(measurement.setting.items())),
+        ", ".join(f"{key} = {value}" for key, value in sorted({**measurement.setting, **measurement.scale}.items())),
         measurement.condition,
         number(mean([values[unit] for unit in sorted(values)])),
         shown,

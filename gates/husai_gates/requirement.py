@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from husai_gates.plain_text import number
-from husai_gates.policy import PARTS, Rule, Who
+from husai_gates.policy import OF_THESE, PARTS, SHARED_PARTS, Rule, Who
 
 
 def requirement(rule: Rule) -> str:
@@ -21,9 +21,13 @@ def _how(rule: Rule) -> Iterator[str]:
     confidence = rule.confidence if rule.kind != "equivalence" else 2 * rule.confidence - 1
     of_all = ", less for each of several metrics" if rule.quantities else ""
     yield f"two-sided {100 * confidence:.6g} % interval{of_all}"
-    yield f"{rule.min_units} seeds or more"
+    yield f"{rule.min_units} {'parts' if rule.units in OF_THESE else 'seeds'} or more"
     if rule.units == PARTS:
         yield "over seeds and parts"
+    if rule.units in OF_THESE:
+        yield "of these very dictionaries" + (", on the parts that both have" if rule.units == SHARED_PARTS else "")
+    if rule.source:
+        yield f"measured by: {rule.source}"
     if rule.exact:
         yield f"exact p at most {number(rule.error)}"
     if rule.paired is not None:

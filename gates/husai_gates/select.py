@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from husai_core.evidence import Evidence, RecordedMeasurement, Scalar
 from husai_gates.audit import AuditReport
+from husai_gates.audit.imported import IMPORTED
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.condition import Condition
 from husai_gates.policy import MEASURED_HERE, Rule, Who
@@ -57,6 +58,8 @@ def documents(rule: Rule, condition: Condition, report: AuditReport) -> dict[str
     found = report.documents.get((benchmark, condition.site), {})
     for path, evidence in found.items():
         outcome = evidence.outcome
+        if not _is_of(evidence, condition):
+            continue
         if outcome.status == "failed":
             raise CannotJudge("error", "EV-FAILED", f"{benchmark} failed: {outcome.reason}", outcome.next_step)
         if outcome.status == "skipped":
@@ -67,6 +70,11 @@ def documents(rule: Rule, condition: Condition, report: AuditReport) -> dict[str
         says = f"there is no evidence of the benchmark '{benchmark}' at the site '{condition.site}'"
         raise CannotJudge("missing", "EV-ABSENT", says, f"the bundle has: {', '.join(known) or 'none'}")
     return _of_source(rule, found)
+
+
+def _is_of(evidence: Evidence, condition: Condition) -> bool:
+    """Whether a document is about a condition; what was imported has a document of its own for every one."""
+    return evidence.source != IMPORTED or any(subject.name in evidence.subjects for subject in condition.subjects)
 
 
 def _of_source(rule: Rule, found: Mapping[str, Evidence]) -> dict[str, Evidence]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from husai_gates.finding import Finding
 from husai_gates.plain_text import number
-from husai_gates.policy import PARTS, Policy, Rule
+from husai_gates.policy import PARTS, SEEDS, Policy, Rule
 
 _ASKED = (
     "kind", "benchmark", "metric", "setting", "site", "subject", "against", "older", "quantities", "paired", "share",
@@ -24,6 +24,14 @@ _KIND_OF_MARGIN = {
     "superiority": "less", "pareto": "less", "non_inferiority": "more", "equivalence": "more", "regression": "more",
 }  # fmt: skip
 """Of which change of the margin a rule asks less."""
+
+
+_ABOUT = {
+    SEEDS: "seeds alone",
+    PARTS: "other seeds and other parts",
+    "parts": "these dictionaries on other parts",
+    "shared_parts": "these dictionaries on the parts that both sides have",
+}
 
 
 def weakened(old: Policy, new: Policy) -> Iterator[Finding]:
@@ -63,8 +71,8 @@ def _rule(old: Rule, new: Rule) -> Iterator[Finding]:
     worse = _KIND_OF_MARGIN.get(old.kind)
     if (worse == "less" and new.margin < old.margin) or (worse == "more" and new.margin > old.margin):
         yield _finding(f"{place}.margin", f"was {number(old.margin)}, is {number(new.margin)}")
-    if old.units == PARTS and new.units != PARTS:
-        yield _finding(f"{place}.units", "the claim was about other seeds and other parts, and is about seeds alone")
+    if old.units != new.units and not (old.units == SEEDS and new.units == PARTS):
+        yield _finding(f"{place}.units", f"the claim was about {_ABOUT[old.units]}, and is about {_ABOUT[new.units]}")
     if old.exact and not new.exact:
         yield _finding(f"{place}.exact", "an exact p-value was asked for, and is not")
     if new.waivable and not old.waivable:

@@ -1,8 +1,7 @@
 """Student's t distribution in pure Python: tail probability and quantile, good to 1e-9 relative.
 
-The tail is half a regularised incomplete beta function, evaluated by its continued fraction (Lentz); the
-quantile is found by Newton steps inside a bracket that only ever shrinks. Importing scipy would take longer
-than a whole gate run.
+The tail is half a regularised incomplete beta function, evaluated by its continued fraction (Lentz); the quantile is
+found by Newton steps from the median outwards. Importing scipy would take longer than a whole gate run.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import functools
 import math
 import sys
 
-_TINY = 1e-300
 _EPSILON = sys.float_info.epsilon
 _MOST_TERMS = 10_000
 
@@ -34,26 +32,15 @@ def quantile(p: float, df: float) -> float:
     """The t with P(T <= t) = p, rounded to 12 digits so that two machines agree on every bit of it."""
     if not 0 < p < 1 or df < 1:
         raise ValueError(f"no t quantile for p = {p}, df = {df}")
-    if p == 0.5:
-        return 0.0
     size = float(f"{_upper_quantile(min(p, 1 - p), df):.12g}")
-    return size if p > 0.5 else -size
+    return size if p >= 0.5 else -size
 
 
 def _upper_quantile(q: float, df: float) -> float:
-    """The t > 0 with P(T > t) = q, for 0 < q < 1/2."""
-    low, high = 0.0, 1.0
-    while tail(high, df) > q:
-        low, high = high, 2 * high
-    t = (low + high) / 2
-    for _ in range(200):
-        excess = tail(t, df) - q
-        low, high = (t, high) if excess > 0 else (low, t)
-        step = t + excess / density(t, df)
-        closer = step if low < step < high else (low + high) / 2
-        if abs(closer - t) <= 4 * _EPSILON * t:
-            return closer
-        t = closer
+    """The t >= 0 with P(T > t) = q, for q <= 1/2: there the tail is convex, so that no step goes beyond it."""
+    t = 0.0
+    while (further := t + (tail(t, df) - q) / density(t, df)) > t:
+        t = further
     return t
 
 
@@ -63,8 +50,8 @@ def _log_beta(a: float, b: float) -> float:
 
 def _incomplete_beta(a: float, b: float, x: float, complement: float) -> float:
     """I_x(a, b); `complement` is 1 - x, passed in because the subtraction would lose digits."""
-    if x <= 0 or complement <= 0:
-        return 0.0 if x <= 0 else 1.0
+    if not x or not complement:
+        return float(not complement)
     front = math.exp(a * math.log(x) + b * math.log(complement) - _log_beta(a, b))
     if x < (a + 1) / (a + b + 2):
         return front * _continued_fraction(a, b, x) / a
@@ -73,19 +60,15 @@ def _incomplete_beta(a: float, b: float, x: float, complement: float) -> float:
 
 def _continued_fraction(a: float, b: float, x: float) -> float:
     """The continued fraction of the incomplete beta function by Lentz's method."""
-    c, d = 1.0, 1.0 / _nonzero(1.0 - (a + b) * x / (a + 1))
+    c, d = 1.0, 1.0 / (1.0 - (a + b) * x / (a + 1))
     value = d
     for m in range(1, _MOST_TERMS):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         for numerator in (even, odd):
-            d = 1.0 / _nonzero(1.0 + numerator * d)
-            c = _nonzero(1.0 + numerator / c)
+            d = 1.0 / (1.0 + numerator * d)
+            c = 1.0 + numerator / c
             value *= c * d
         if abs(c * d - 1.0) <= _EPSILON:
             return value
     raise ArithmeticError(f"the incomplete beta function did not converge at a={a}, b={b}, x={x}")
-
-
-def _nonzero(value: float) -> float:
-    return value if abs(value) > _TINY else _TINY

@@ -102,7 +102,7 @@ def _instant(text: str, place: str) -> datetime:
 
 def digest_of(condition: Condition) -> str:
     """What a waiver names: the weights of every seed of a condition, in the order of the seeds."""
-    return strict_json.digest(strict_json.encode([[s.seed, s.weights] for s in condition.subjects]))
+    return strict_json.digest(strict_json.encode([[s.seed, s.identity] for s in condition.subjects]))
 
 
 def waived(
@@ -185,16 +185,18 @@ def _below_floor(cell: Cell, rule: Rule, floor: float | None) -> str:
         return f"states no floor, and {rule.metric} was measured: {cell.says}"
     low, high = cell.interval.low, cell.interval.high
     worst = [cell.worst[1]] if cell.worst else []
-    ceiling = rule.bounds.at_most is not None or rule.bounds.worst_at_most is not None
+    bounds = rule.bounds
+    lower = bounds.at_least is not None or bounds.worst_at_least is not None
+    upper = bounds.at_most is not None or bounds.worst_at_most is not None
     if rule.kind == "equivalence":
         seen = max(abs(low), abs(high))
         return "" if seen <= floor else f"the difference may be {number(seen)}, the floor is {number(floor)}"
-    if rule.kind == "range":
-        return "a range has no worse side, so no floor can be held"
-    if rule.kind in ("threshold", "proportion") and ceiling:
-        seen = max(high, *worst)
+    if lower and upper:
+        return "what is bounded on both sides has no worse one, so no floor can be held"
+    if rule.kind == "threshold" and upper:
+        seen = max([high, *worst])
         return "" if seen <= floor else f"{rule.metric} may be {number(seen)}, the floor is {number(floor)}"
-    seen = min(low, *worst)
+    seen = min([low, *worst])
     return "" if seen >= floor else f"{rule.metric} may be {number(seen)}, the floor is {number(floor)}"
 
 

@@ -16,7 +16,7 @@ def apart(one: Interval, other: Interval, confidence: float) -> Interval:
     square, other_square = mine.error**2, theirs.error**2
     both = square + other_square
     freedom = min(mine.freedom, theirs.freedom)
-    if both > 0:
+    if both:
         freedom = both**2 / (square**2 / mine.freedom + other_square**2 / theirs.freedom)
     method = one.method if one.method == other.method else f"{one.method} and {other.method}"
     n = min(one.n, other.n)

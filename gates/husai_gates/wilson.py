@@ -26,5 +26,6 @@ def above(hits: int, of: int, share: float) -> float:
 
 def exact(hits: int, of: int, share: float) -> float:
     """The probability of as many hits or more, if the true share were this one."""
-    terms = (math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(hits, of + 1))
+    misses = range(of - hits + 1)
+    terms = (math.comb(of, k) * share ** (of - k) * (1 - share) ** k for k in misses)
     return min(1.0, math.fsum(terms))

@@ -16,6 +16,7 @@ from husai_core.errors import ExitCode, HusaiError, did_you_mean, one_line
 
 COMMANDS = {
     "run": "Run a study and write its evidence bundle.",
+    "import": "Turn results of other programs into a bundle that says so.",
     "select": "Choose a release candidate from the conditions of several bundles.",
     "gate": "Judge a bundle by a policy; the exit code is the verdict.",
     "policy": "Say what a policy asks for, or in what it asks for less than it did.",
@@ -34,8 +35,14 @@ COMMANDS = {
     "completion": "Print the shell completion script.",
 }
 
+_CALLED_OTHERWISE = {"import": "importing"}  # `import` is a word of the language
 
 SHORT_LIVED = frozenset({"gate", "audit", "explain"})
+
+
+def module_of(command: str) -> str:
+    """Where a subcommand lives."""
+    return f"husai_core.cli.{_CALLED_OTHERWISE.get(command, command)}"
 
 
 class _LazyGroup(click.Group):
@@ -45,7 +52,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"husai_core.cli.{cmd_name}").command
+        command = importlib.import_module(module_of(cmd_name)).command
         assert isinstance(command, click.Command)
         return refuse_repeats(command)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,8 @@ def command(
 ) -> int:
     """Check BUNDLE: manifest, digests, schemas, finite numbers, identity of subjects, recomputed values and views.
 
+    Imported files are read again, and must give what the bundle quotes of them.
+
     With --policy, also whether that policy was fixed before the run, and whether the code was committed if it asks so.
     With --reexecute N, N units are also run again from the study in the bundle, and compared (see docs/audit.md).
     """
@@ -70,10 +73,22 @@ def command(
         option = _OPTIONS.get(given[0], given[0]).replace("_", "-")
         raise UsageError(f"--{option}", "says how units are run again, and none are", "add --reexecute N")
     whole = audited(bundle, read_trust(trust, threshold))
+    whole = replace(whole, report=_read_again(whole))
     found = whole.report if count is None else _run_again(whole, bundle, count, wishes)
     found = found if policy is None else held_to(found, whole.snapshot, policy)
     report(AUDIT_REPORTERS, found, form, out, files, bundle)
     return int(found.exit_code)
+
+
+def _read_again(whole: Audited) -> AuditReport:
+    """With what imported files give when they are read again; most bundles imported none, and load nothing for it."""
+    from husai_core.external import IMPORTED_FOLDER
+
+    if not any(path.startswith(IMPORTED_FOLDER) for path in whole.snapshot.files):
+        return whole.report
+    from husai_core.cli.reimport import with_reimport
+
+    return with_reimport(whole)
 
 
 def _run_again(whole: Audited, bundle: Path, count: int, wishes: Mapping[str, Any]) -> AuditReport:

@@ -35,7 +35,7 @@ def command(bundle: Path, against: str | None) -> None:
         members = [s for s in subjects if s.condition == condition]
         seeds = ", ".join(str(s.seed) for s in members)
         first = members[0]
-        about = f"{first.architecture['name']}, d_sae {first.dims['d_sae']}, {_training(first.budget)}"
+        about = f"{first.architecture['name']}, d_sae {first.dims.get('d_sae', 'unknown')}, {_training(first.budget)}"
         click.echo(f"{first.role:<10}{condition}: {about}, seeds {seeds}")
     for path in sorted(snapshot.files):
         if path.startswith("evidence/"):

@@ -214,6 +214,7 @@ class _Asked:
             "mirror": str(folder) if (folder := mirror()) else None,
             "words": getattr(settings, "words", 0) or None,
             "fast": getattr(settings, "fast", False),
+            "share": True,
             **self.benchmark.about(task),
         }
         (self.folder / "job.json").write_text(json.dumps(job))

@@ -19,6 +19,7 @@ from husai_saebench.rows import WHOLE, Cell, Row, config_of, eval_of, headline, 
 _NOT_MEASURED = "measure again, or do without this metric"
 _ASK_AGAIN = "ask whoever made the file for the result as the program wrote it"
 _CLOSE = 1e-6  # the program averages in double precision, autointerp in single
+_LARGEST = 1e100
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -119,6 +120,8 @@ def _fault(kind: str, known: Quantity, value: Any) -> str:
         return f"is {str(value)[:40]!r}, which is no number"
     if not _finite(value):
         return f"is {value}, which is no finite number"
+    if abs(value) > _LARGEST:
+        return f"is {value:.3g}, which no quantity of a dictionary is near"
     bounds = card(known.metric)
     if value == -1 and (kind == "core" or not bounds.allows(-1.0)):
         return "is -1, which SAEBench writes for NaN and for what it did not measure"

@@ -12,10 +12,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from husai_core.errors import EvaluationError
 from husai_core.need import Need
+
+if TYPE_CHECKING:  # never imported here: so that its text is part of what evidence names as the source
+    from husai_saebench.official import serve as _serve  # noqa: F401
 
 PYTHON = "HUSAI_SAEBENCH_PYTHON"
 INSTALL = (

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from husai_core import Need, TextSet, TextSource, UsageError, hookimpl
+from husai_texts.tables import csv_rows, json_lines
 
 TEXT, LABEL = "text", "label"
 
@@ -35,7 +33,7 @@ class TextFile(TextSource):
             raise UsageError(place, f"cannot be read: {error.strerror}", step) from None
         except UnicodeDecodeError as error:
             raise UsageError(place, f"not UTF-8 at byte {error.start}", "convert it to UTF-8") from None
-        readers = {".jsonl": _json_lines, ".csv": _csv_rows}
+        readers = {".jsonl": json_lines, ".csv": csv_rows}
         if path.suffix not in readers:
             raise UsageError(place, f"'{path.suffix}' is no kind of file that is read here", "give .jsonl or .csv")
         texts: list[str] = []
@@ -49,24 +47,6 @@ class TextFile(TextSource):
             labels += [str(row[LABEL])] if LABEL in row else []
         classes = sorted(set(labels))
         return TextSet(f"file:{part}", tuple(texts), tuple(map(classes.index, labels)), tuple(classes))
-
-
-def _json_lines(raw: str, place: str) -> Iterator[tuple[str, dict[str, object]]]:
-    for number, line in enumerate(raw.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
-        if not isinstance(row, dict):
-            raise UsageError(f"{place}, line {number}", "is no JSON object", "write one object per line")
-        yield f"{place}, line {number}", row
-
-
-def _csv_rows(raw: str, place: str) -> Iterator[tuple[str, dict[str, object]]]:
-    for number, row in enumerate(csv.DictReader(io.StringIO(raw, newline="")), 1):
-        yield f"{place}, row {number}", dict(row)
 
 
 @hookimpl

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from husai_core.cli import COMMANDS, invoke
+from husai_core.cli import COMMANDS, invoke, module_of
 from husai_core.cli.arguments import SIZE
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def _options() -> list[list[str]]:
 
     found = []
     for name in COMMANDS:
-        command = importlib.import_module(f"husai_core.cli.{name}").command
+        command = importlib.import_module(module_of(name)).command
         for words, each in [([name], command), *(([name, n], c) for n, c in getattr(command, "commands", {}).items())]:
             options = (p for p in each.params if isinstance(p, click.Option) and not (p.multiple or p.is_flag))
             found += [[*words, option.opts[0]] for option in options]

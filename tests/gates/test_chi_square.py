@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,13 @@ def test_the_quantile_inverts_the_tail(p: float, df: int) -> None:
     assert chi_square.below(chi_square.quantile(p, df), df) == pytest.approx(p, rel=1e-9)
 
 
-@pytest.mark.parametrize(("p", "df"), [(0.0, 3), (1.0, 3), (0.5, 0)])
+@pytest.mark.parametrize(("p", "df"), [(0.0, 3), (1.0, 3), (-0.1, 3), (1.1, 3), (0.5, 0)])
 def test_what_has_no_quantile_is_refused(p: float, df: int) -> None:
     with pytest.raises(ValueError, match="no chi-square quantile"):
         chi_square.quantile(p, df)
+
+
+def test_nothing_is_below_nought() -> None:
+    assert [chi_square.below(x, 3) for x in (-1.0, 0.0)] == [0.0, 0.0]
+    with pytest.raises(ArithmeticError, match="did not converge"):
+        chi_square.below(math.nan, 3)

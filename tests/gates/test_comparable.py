@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 
 from husai_core import strict_json
+from husai_core.bundle import Snapshot
 from husai_core.errors import UsageError
+from husai_core.evidence import DataSource
 from husai_gates import policy as policies
+from husai_gates.audit import audit
+from husai_gates.cannot_judge import CannotJudge
+from husai_gates.comparable import require_comparable
+from husai_gates.condition import Condition
+from husai_gates.policy import LAST_RELEASE
+from husai_gates.select import Located, locate
 
 weightstats = pytest.importorskip("statsmodels.stats.weightstats")
 
@@ -245,3 +254,204 @@ def test_keys_without_an_effect_are_refused(rule: str, message: str) -> None:
     with pytest.raises(UsageError) as stop:
         policies.load((HEAD + rule).encode(), "p")
     assert message in str(stop.value)
+
+
+@pytest.fixture
+def two(draft: Any) -> tuple[Any, Located, Located]:
+    """The report, and one metric of the candidate and of the baseline, which differ in nothing that counts."""
+    report = audit(Snapshot("bundle", draft.files()))
+    rule = asked("")
+    return report, *(locate(rule, report.conditions[name], report) for name in ("addition.topk", "addition.relu"))
+
+
+def asked(more: str) -> policies.Rule:
+    return policies.load((HEAD + BETTER + more).encode(), "p.toml").rules[0]
+
+
+def altered(located: Located, **changes: Any) -> Located:
+    """With these changes to every subject; `evidence` is of the evidence, and `seeds` are added to every seed."""
+    evidence = dataclasses.replace(located.evidence, **changes.pop("evidence", {}))
+    shift = changes.pop("seeds", 0)
+    budget = changes.pop("budget", {})
+    subjects = tuple(
+        dataclasses.replace(s, seed=s.seed + shift, budget={**s.budget, **budget}, **changes)
+        for s in located.condition.subjects
+    )
+    return dataclasses.replace(located, evidence=evidence, condition=Condition(located.condition.name, subjects))
+
+
+def stop(rule: policies.Rule, report: Any, one: Located, other: Located) -> CannotJudge | None:
+    try:
+        require_comparable(rule, one, other, report, report)
+    except CannotJudge as stopped:
+        return stopped
+    return None
+
+
+ALTERED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "site": ({"site": "there"}, "CMP-SITE", "site: addition and there"),
+    "site of that name": ({"site_digest": "sha256:" + "f" * 64}, "CMP-SITE", "(sha256:ffffffffffff...)"),
+    "target": (
+        {"architecture": {"name": "skip", "own_target": True}}, "CMP-TARGET", "site's target and the choice of 'skip'"
+    ),
+    "benchmark": ({"evidence": {"settings": {"k": 1}}}, "CMP-BENCHMARK", "differ in settings: {} and {'k': 1}"),
+    "fewer rows": ({"evidence": {"data": ()}}, "CMP-DATA", "and nothing"),
+    "texts": ({"evidence": {"texts": (DataSource("pile", "sha256:0", 7),)}}, "CMP-DATA", "nothing and ('sha256:0', 7)"),
+    "steps": ({"budget": {"steps": 1501}}, "CMP-BUDGET", "differ in steps: 1500 and 1501"),
+    "batch size": ({"budget": {"batch_size": 256}}, "CMP-BUDGET", "differ in batch_size: 512 and 256"),
+    "rows seen": ({"budget": {"rows_seen": 7}}, "CMP-BUDGET", "differ in rows_seen: 768000 and 7"),
+    "order": ({"budget": {"data_order_seed": None}}, "CMP-BUDGET", "differ in data_order_seed: 0 and nothing"),
+    "decay": ({"budget": {"decay_share": 0.2}}, "CMP-BUDGET", "differ in decay_share: nothing and 0.2"),
+    "width": ({"dims": {"d_in": 64, "d_sae": 320, "d_out": 64}}, "CMP-BUDGET", "differ in d_sae: 256 and 320"),
+    "width of others": (
+        {"dims": {"d_in": 64, "d_sae": 320, "d_out": 64}, "seeds": 10}, "CMP-BUDGET", "differ in d_sae: 256 and 320"
+    ),
+    "unknown budget": ({"budget": {"pretrained": True}}, "CMP-BUDGET", "of the pretrained 'addition.relu' is unknown"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ALTERED)
+def test_one_difference_is_enough_and_is_named(two: Any, case: str) -> None:
+    report, one, other = two
+    change, code, says = ALTERED[case]
+    assert stop(asked(""), report, one, other) is None
+    assert stop(asked(""), report, one, altered(other, seeds=10)) is None
+    found = stop(asked(""), report, one, altered(other, **change))
+    assert found
+    assert (found.status, found.code) == ("inconclusive", code)
+    assert says in found.says
+    assert stop(asked(""), report, altered(one, **change), other)
+    relaxed = stop(asked("comparable = []"), report, one, altered(other, **change))
+    assert relaxed is None
+
+
+def test_a_benchmark_is_compared_by_name_whatever_a_policy_relaxes(two: Any) -> None:
+    report, one, other = two
+    benchmark = other.evidence.benchmark
+    for change in ({"version": "0"}, {"source": "sha256:0"}):
+        again = altered(other, evidence={"benchmark": dataclasses.replace(benchmark, **change)})
+        (key,) = change
+        found = stop(asked("comparable = ['benchmark']"), report, one, again)
+        assert found
+        assert (found.code, f"differ in {key}: " in found.says) == ("CMP-BENCHMARK", True)
+        assert stop(asked("comparable = ['settings', 'data', 'rows']"), report, one, again) is None
+    again = altered(other, evidence={"benchmark": dataclasses.replace(benchmark, name="another")})
+    found = stop(asked("comparable = []"), report, one, again)
+    assert found
+    assert found.code == "CMP-BENCHMARK"
+    again = altered(other, evidence={"settings": {"k": 1}})
+    assert stop(asked("comparable = ['benchmark', 'data']"), report, one, again) is None
+    assert stop(asked("comparable = ['settings']"), report, one, again)
+
+
+def test_rows_and_data_are_two_keys(two: Any) -> None:
+    report, one, other = two
+    (source,) = other.evidence.data
+    more = altered(other, evidence={"data": (dataclasses.replace(source, rows=482),)})
+    moved = altered(other, evidence={"data": (dataclasses.replace(source, name="other", digest="sha256:0"),)})
+    for key, stops in (("data", [False, True]), ("rows", [True, False])):
+        rule = asked(f"comparable = ['{key}']")
+        assert [stop(rule, report, one, there) is not None for there in (more, moved)] == stops
+    found = stop(asked("comparable = ['rows']"), report, one, more)
+    assert found
+    assert "differ in the numbers of rows: [481] and [482]" in found.says
+
+
+def test_budget_and_width_are_two_keys_of_trained_dictionaries_in_one_study(two: Any) -> None:
+    report, one, other = two
+    longer, wider = altered(other, budget={"steps": 1501}), altered(other, dims={"d_in": 64, "d_sae": 320, "d_out": 64})
+    for key, stops in (("budget", [True, False]), ("width", [False, True])):
+        rule = asked(f"comparable = ['{key}']")
+        assert [stop(rule, report, one, there) is not None for there in (longer, wider)] == stops
+    control = locate(asked(""), report.conditions["addition.relu.untrained"], report)
+    assert stop(asked(""), report, one, control) is None
+    assert stop(asked("comparable = ['budget']"), report, one, control)
+    assert stop(dataclasses.replace(asked(""), against=LAST_RELEASE), report, one, longer) is None
+    unknown = altered(other, budget={"pretrained": True, "steps": None})
+    assert stop(asked("comparable = ['width']"), report, one, unknown) is None
+    for pair in ((one, unknown), (unknown, one)):
+        found = stop(asked("comparable = ['budget']"), report, *pair)
+        assert found
+        assert "is unknown, so none is matched to it" in found.says
+
+
+def test_the_width_of_a_dictionary_that_was_trained_elsewhere_is_known(two: Any) -> None:
+    report, one, other = two
+    wider = altered(other, budget={"pretrained": True}, dims={"d_in": 64, "d_sae": 320, "d_out": 64})
+    for pair in ((one, wider), (wider, one), (one, altered(wider, seeds=10))):
+        found = stop(asked("comparable = ['width']"), report, *pair)
+        assert found
+        assert (found.code, "differ in d_sae: " in found.says) == ("CMP-BUDGET", True)
+
+
+def test_only_a_seed_that_both_have_is_held_to_itself(two: Any) -> None:
+    report, one, other = two
+    mine, theirs = (
+        Condition(side.condition.name, tuple(
+            dataclasses.replace(s, budget={**s.budget, "data_order_seed": s.seed}) for s in side.condition.subjects
+        ))
+        for side in (one, other)
+    )  # fmt: skip
+    pairs = [(dataclasses.replace(one, condition=mine), dataclasses.replace(other, condition=theirs))]
+    assert stop(asked(""), report, *pairs[0]) is None
+    assert stop(asked(""), report, pairs[0][0], altered(pairs[0][1], seeds=10))
+
+
+def test_names_of_own_targets_are_all_said_in_order(two: Any) -> None:
+    report, one, other = two
+    chosen = [{"name": name, "own_target": own} for name, own in (("skip", True), ("mid", False), ("cross", True))]
+    each = zip(other.condition.subjects, chosen, strict=False)
+    subjects = tuple(dataclasses.replace(subject, architecture=its) for subject, its in each)
+    found = stop(asked(""), report, one, dataclasses.replace(other, condition=Condition("other", subjects)))
+    assert found
+    assert found.says.endswith("the site's target and the choice of 'cross', the choice of 'skip'")
+
+
+def test_sparsity_is_that_of_no_setting_at_the_site(two: Any, draft: Any) -> None:
+    keys = "comparable = ['sparsity']\ntolerance = { sparsity = 0.12 }"
+    report, one, other = two
+    assert stop(asked(keys), report, one, other) is None  # 8 and 9 active latents
+    found = stop(asked(keys.replace("0.12", "0.11")), report, one, other)
+    assert found
+    assert "differ in sparsity: 8 and 9 active latents" in found.says
+    for setting, value in (({}, 20.0), ({"k": 1}, 8.0)):
+        for measured in draft.measurement("l0")["observations"]:
+            measured["value"] += value - 8.0
+        draft.measurement("l0")["setting"] = setting
+        again = audit(Snapshot("bundle", draft.files()))
+        found = stop(asked(keys), again, one, other)
+        assert found
+        assert ("nobody measured" in found.says) is bool(setting)
+
+
+def test_of_two_benchmarks_that_measure_sparsity_the_first_by_path_counts(two: Any, draft: Any) -> None:
+    _, one, other = two
+    again = json.loads(json.dumps(draft.measurement("l0")))
+    for observation in again["observations"]:
+        observation["value"] += 12
+    (made_by,) = (m for m in draft.reconstruction["metrics"] if m["name"] == "l0")
+    draft.consistency["measurements"].append(again)
+    draft.consistency["metrics"].append(made_by)
+    report = audit(Snapshot("bundle", draft.files()))
+    assert report.intact
+    found = stop(asked("comparable = ['sparsity']"), report, one, other)
+    assert found
+    assert "differ in sparsity: 20 and 9 active latents" in found.says
+
+
+def test_a_tolerance_of_all_is_wide_enough_for_any_number_and_a_tenth_is_the_sparsity_s_own(two: Any) -> None:
+    report, one, other = two
+    assert stop(asked("tolerance = { steps = 1 }"), report, one, altered(other, budget={"steps": 1})) is None
+    assert stop(asked("comparable = ['sparsity']"), report, one, one) is None
+    assert stop(asked("comparable = ['sparsity']"), report, one, other)
+
+
+def test_no_tolerance_is_wide_enough_for_a_budget_that_is_not_said(two: Any) -> None:
+    report, one, other = two
+    rule = asked("tolerance = { steps = 1 }")
+    silent = [altered(side, budget={"steps": None}) for side in (one, other)]
+    for sides in ((silent[0], other), (one, silent[1])):
+        found = stop(rule, report, *sides)
+        assert found
+        assert (found.code, "differ in steps: " in found.says, "nothing" in found.says) == ("CMP-BUDGET", True, True)
+    assert stop(rule, report, *silent) is None

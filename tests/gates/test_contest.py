@@ -105,6 +105,25 @@ def test_the_nearest_change_is_where_the_choice_begins_to_change(found: Contest)
         assert behind(beyond) < 0 < behind(found.weights[index])
 
 
+@pytest.mark.parametrize(
+    ("rows", "weights", "nearest"),
+    [
+        ([(1, 0), (0, 1)], (2, 1), (0, 2.0, 1.0, "b")),
+        ([(1, 1, 0), (0, 0, 1)], (2, 1, 1), (0, 2.0, 0.0, "b")),  # a weight may go
+        ([(0.9, 1, 0.9), (1, 0, 0), (0, 0, 1)], (0, 1, 0), (0, 0.0, 10.0, "b")),  # but not the only one
+        ([(0.9, 1, 0.5), (0, 0, 1), (1, 0, 0)], (0, 1, 0), (2, 0.0, 2.0, "b")),
+        ([(1, 1, 0), (0, 1, 0.5), (0, 0, 1)], (2, 1, 0), (0, 2.0, 0.0, "b")),
+        ([(1, 0), (0.5, 1), (0, 0)], (3, 1), (0, 3.0, 1.0, "b")),
+    ],
+)
+def test_the_weight_that_need_change_least_is_named(rows: Any, weights: Any, nearest: tuple[Any, ...]) -> None:
+    found = contest(*rows, weights=weights)
+    assert found.chosen == "a"
+    sensitivity = outcome(found)[1]
+    assert sensitivity
+    assert sensitivity["nearest"] == dict(zip(("objective", "from", "to", "chosen"), nearest, strict=True))
+
+
 def test_no_single_weight_helps_who_is_behind_in_all_that_differs_but_the_chosen() -> None:
     assert outcome(contest((1.0, 1.0), (1.0, 1.0)))[1]["nearest"] is None
     assert contest((1.0, 1.0), (1.0, 1.0)).result()["equal"] == ["b"]
@@ -174,3 +193,51 @@ def test_the_draws_are_the_recorded_ones() -> None:
     low, high = sorted(int.from_bytes(first[i : i + 4], "big") for i in (0, 4))
     assert next(drawn(3, 1)) == [low, high - low, 2**32 - high]
     assert list(drawn(1, 2)) == [[2**32], [2**32]]
+
+
+def test_a_contest_is_read_with_every_bound_turned_so_that_more_is_better() -> None:
+    ends = {"low": 0.25, "high": 0.75}
+    document = {
+        "objectives": [{"direction": "higher", "weight": 2.0}, {"direction": "lower", "weight": 0.5}],
+        "compared": [
+            {"label": label, "intervals": [ends, ends], "fails": fails, "weights": ["w3", "w1"]}
+            for label, fails in (("b", ["rule"]), ("a", []))
+        ],
+    }
+    found = Contest.from_json(document)
+    bounds = (Fraction(1, 4), Fraction(-3, 4))
+    assert found.entrants == (Entrant("a", bounds, False, "w1"), Entrant("b", bounds, True, "w1"))
+    assert found.weights == (Fraction(2), Fraction(1, 2))
+
+
+def test_one_contender_has_all_there_is_to_have() -> None:
+    found = contest((0.5, 0.25))
+    assert found.result() == {
+        "front": ["a"],
+        "dominated": [],
+        "contenders": [{"label": "a", "score": 1.0}],
+        "chosen": "a",
+        "equal": [],
+    }
+    assert found.sensitivity() == {
+        "without": [{"objective": 0, "chosen": "a"}, {"objective": 1, "chosen": "a"}],
+        "weights": {"stream": module.STREAM, "draws": 4096, "chosen": [{"label": "a", "of_draws": 4096}]},
+        "nearest": None,
+    }
+
+
+def test_without_an_objective_the_others_keep_their_weights() -> None:
+    sensitivity = outcome(contest((1, 0, 0), (0, 1, 0), (0, 0, 1), weights=(3, 1, 2)))[1]
+    assert sensitivity
+    assert [one["chosen"] for one in sensitivity["without"]] == ["c", "a", "a"]
+    assert [one["objective"] for one in sensitivity["without"]] == [0, 1, 2]
+
+
+def test_a_middling_condition_may_have_the_best_of_both() -> None:
+    found = contest((1, 0), (0.6, 0.5), (0, 1))
+    assert (found.chosen, found.scores["b"]) == ("b", Fraction(55, 100))
+
+
+def test_what_is_dominated_is_so_by_one_that_dominates_it() -> None:
+    found = contest((1, 0), (0, 1), (0, 0.5))
+    assert found.result()["dominated"] == [{"label": "c", "by": "b"}]

@@ -86,5 +86,45 @@ def test_what_is_not_complete_has_no_interval() -> None:
     with pytest.raises(ValueError, match="every part of every seed"):
         crossed_interval({(1, 2): {"a": 1.0, "b": 2.0}}, 0.95)
     for values in ({(1,): {"a": 1.0, "b": 2.0}}, {(1,): {"a": 1.0}, (2,): {"a": 1.0}}):
-        with pytest.raises(TooFewUnits):
+        with pytest.raises(TooFewUnits) as caught:
             crossed_interval(values, 0.95)
+        assert (caught.value.has, caught.value.needs) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("s", "p", "seed", "left"),
+    [
+        *((s, p, 3, left) for s, p in ((3, 5), (4, 2), (4, 6), (5, 5)) for left in (0.0, 0.2)),
+        *((s, p, seed, 1.0) for s, p, seed in ((4, 6, 76), (5, 5, 90))),  # degrees of freedom right above a number
+        *((s, p, seed, 1.0) for s, p, seed in ((4, 6, 21), (5, 5, 5))),  # right below one
+    ],
+)
+def test_its_spreads_are_those_of_the_analysis_of_variance(s: int, p: int, seed: int, left: float) -> None:
+    numpy = pytest.importorskip("numpy")
+    values = drawn(random.Random(seed), s, p, (1.0, 1.0, left or 0.2))
+    if not left:  # seeds that agree better than what is left over explains
+        values = {unit: {k: v - 0.99 * sum(of.values()) / p for k, v in of.items()} for unit, of in values.items()}
+    table = numpy.array([[values[(seed,)][str(part)] for part in range(p)] for seed in range(s)])
+    rows, columns = table.mean(axis=1), table.mean(axis=0)
+    of_seeds, of_parts = p * rows.var(ddof=1), s * columns.var(ddof=1)
+    over = table - rows[:, None] - columns[None, :] + table.mean()
+    rest = (over**2).sum() / ((s - 1) * (p - 1))
+    expected = [((of_seeds / (s * p)) ** 0.5, s - 1), ((of_parts / (s * p)) ** 0.5, p - 1)]
+    both = of_seeds + of_parts - rest
+    assert bool(both > max(of_seeds, of_parts)) is bool(left)
+    if left:
+        sizes = of_seeds**2 / (s - 1) + of_parts**2 / (p - 1) + rest**2 / ((s - 1) * (p - 1))
+        expected.append(((both / (s * p)) ** 0.5, math.floor(both**2 / sizes)))
+    found = crossed_interval(values, 0.95).spreads
+    assert [(one.error, one.freedom) for one in found] == [pytest.approx(one) for one in expected]
+
+
+def test_there_is_no_third_spread_where_the_parts_add_nothing() -> None:
+    values: Values = {(seed,): dict.fromkeys("abc", float(2**seed)) for seed in range(4)}
+    assert [one.freedom for one in crossed_interval(values, 0.95).spreads] == [3, 2]
+
+
+def test_there_is_at_least_one_degree_of_freedom() -> None:
+    """Two seeds that differ by 2, two parts that do, and nearly as much of both: by Satterthwaite it is a half."""
+    values: Values = {(1,): {"a": 2.9, "b": -0.9}, (2,): {"a": -0.9, "b": -1.1}}
+    assert [one.freedom for one in crossed_interval(values, 0.95).spreads] == [1, 1, 1]

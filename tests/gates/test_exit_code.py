@@ -68,6 +68,26 @@ def test_a_policy_mistake_comes_before_the_error_row_it_makes_but_never_before_t
     assert conclude(["invalid"], [finding("POL-DIRECTION")]) == ExitCode.INVALID
 
 
+def test_a_finding_is_plain_text_in_one_line_each() -> None:
+    found = Finding("A\x1b", "two\nlines", "\u202e", "long" * 1000, " blank   blank ")
+    assert (found.code, found.file, found.path) == ("A\\x1b", "two lines", "\\u202e")
+    assert (len(found.rule), found.next_step) == (600, "blank blank")
+    assert Finding.from_json(found.to_json()) == found
+
+
+def test_findings_have_an_order() -> None:
+    one, other = Finding("A", "b", "$", "rule"), Finding("A", "a", "$.x", "rule")
+    assert sorted([one, other]) == [other, one]
+
+
+@pytest.mark.parametrize(
+    ("place", "path"), [("file.json", "$"), ("file.json $.a[0]", "$.a[0]"), ("another", "another"), ("", "$")]
+)
+def test_a_document_that_was_refused_is_a_finding_at_its_place(place: str, path: str) -> None:
+    error = InvalidEvidence("EV-SCHEMA", place, "it must not be", "mend it")
+    assert Finding.of_error(error, "file.json") == Finding("EV-SCHEMA", "file.json", path, "it must not be", "mend it")
+
+
 def test_every_status_has_a_rank() -> None:
     assert sorted(WORST_FIRST) == sorted(STATUSES)
     assert WORST_FIRST[-1] == "pass"

@@ -9,7 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from husai_gates.interval import TooFewUnits, interval, mean, mean_interval, pairwise_interval, seeds_of
+from husai_gates.interval import (
+    Spread,
+    TooFewUnits,
+    around,
+    interval,
+    is_flat,
+    is_nothing,
+    mean,
+    mean_interval,
+    pairwise_interval,
+    replicates,
+    seeds_of,
+    variance,
+)
 
 stats = pytest.importorskip("scipy.stats")
 numpy = pytest.importorskip("numpy")
@@ -97,3 +110,37 @@ def test_coverage_over_seeds_is_what_it_says() -> None:
 
 def test_seeds_are_counted_once() -> None:
     assert seeds_of({(1, 2): 0.0, (2, 3): 0.0}) == [1, 2, 3]
+
+
+def test_values_are_flat_up_to_rounding_of_what_they_were_made_of() -> None:
+    for step, flat in ((0.0, True), (1e-12, True), (1.1e-12, False)):
+        assert is_flat([0.0, step], [-1.0]) is is_nothing([0.0, -step], [-1.0]) is flat
+    assert is_flat([0.0, 0.0], [])
+    assert is_nothing([0.0, 0.0], [0.0])
+    assert is_flat([-3.0, -3.0], [])
+    assert not is_nothing([-3.0, -3.0], [-3.0])
+    assert not is_flat([-1.0, 1.0], [0.0])
+
+
+@pytest.mark.parametrize("n", [3, 5])
+def test_one_value_per_seed_has_the_mean_and_the_error_of_the_interval(n: int) -> None:
+    for values in (drawn_pairs(n, 0.5), {(seed,): 0.5 * seed * seed for seed in range(n)}):
+        found, each = interval(values, 0.95), replicates(values)
+        assert len(each) == n
+        assert mean(each) == pytest.approx(found.estimate)
+        assert found.spread is not None
+        assert (variance(each) / n) ** 0.5 == pytest.approx(found.spread.error)
+
+
+def test_seeds_are_taken_in_their_order() -> None:
+    assert replicates({(3,): 0.3, (1,): 0.1, (2,): 0.2}) == [0.1, 0.2, 0.3]
+
+
+def test_the_interval_of_several_spreads_is_that_of_the_widest() -> None:
+    narrow, wide = Spread(1.0, 4.0), Spread(1.5, 40.0)
+    found = around(2.0, (narrow, wide), 5, "both", 0.95)
+    half = max(spread.error * float(stats.t.ppf(0.975, spread.freedom)) for spread in (narrow, wide))
+    assert (found.low, found.high) == (pytest.approx(2.0 - half), pytest.approx(2.0 + half))
+    assert found.spread is wide
+    assert around(2.0, (narrow, wide), 5, "both", 0.5).spread is wide
+    assert around(2.0, (narrow, Spread(1.2, 40.0)), 5, "both", 0.95).spread is narrow

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,10 @@ import pytest
 
 from husai_core.bundle import Snapshot
 from husai_core.cli import invoke
+from husai_gates import last_release as releases
 from husai_gates import policy as policies
 from husai_gates.audit import audit
+from husai_gates.cannot_judge import CannotJudge
 from husai_gates.explain import explain
 from husai_gates.judge import judge
 from husai_gates.last_release import LastRelease
@@ -93,6 +98,15 @@ def test_seeds_may_be_paired_where_the_policy_says_that_they_are_the_same(draft:
     cell = compared(draft, older, REGRESSION + "margin = 0.01\npaired = true").rows[0].cells[0]
     assert cell.interval.method == "t over seeds"
     assert cell.exact_p == 1 / 32
+
+
+def test_seeds_that_one_release_lacks_cannot_be_paired(draft: Any, older: Any) -> None:
+    older.drop_seed(5)
+    older.study = older.study.replace("[1, 2, 3, 4, 5]", "[1, 2, 3, 4]")
+    (row,) = compared(draft, older, REGRESSION + "margin = 0.01\npaired = true").rows
+    assert (row.status, row.code) == ("inconclusive", "CMP-UNITS")
+    assert row.says == "only one of 'addition.topk' and 'addition.topk' has the unit [5]"
+    assert compared(draft, older, REGRESSION + "margin = 0.01").rows[0].code == "RULE-HOLDS"
 
 
 def test_without_the_last_release_nothing_is_shown(draft: Any) -> None:
@@ -196,12 +210,16 @@ def test_a_release_that_was_tampered_with_is_invalid(draft: Any, older: Any) -> 
 
     decision = compared(draft, older, REGRESSION + "margin = 0.5", not_a_number)
     assert (decision.rows[0].status, decision.rows[0].code) == ("invalid", "BASE-INVALID")
+    assert "cannot be believed: EV-" in decision.rows[0].says
     assert int(decision.exit_code) == 3
 
 
 def test_a_release_that_ended_when_this_run_began_is_older(draft: Any, older: Any) -> None:
     older.provenance |= {"started": "2026-01-31T11:50:00Z", "finished": "2026-01-31T12:00:00Z"}
     assert compared(draft, older, REGRESSION + "margin = 0.5").rows[0].status == "pass"
+    older.provenance |= {"finished": "2026-01-31T12:00:01Z"}
+    row = compared(draft, older, REGRESSION + "margin = 0.5").rows[0]
+    assert (row.code, "made after this run began" in row.says) == ("BASE-STALE", True)
 
 
 def test_a_release_that_does_not_say_when_it_was_made_is_stale(draft: Any, older: Any, seal: Any) -> None:
@@ -223,6 +241,59 @@ def test_a_policy_may_say_how_old_a_release_may_be(draft: Any, older: Any, days:
     assert row.status == status
     if status == "inconclusive":
         assert (row.code, "30 days before" in row.says) == ("BASE-STALE", True)
+
+
+@pytest.mark.parametrize(("second", "status"), [(0, "pass"), (1, "inconclusive")])
+def test_a_release_may_be_as_old_as_the_policy_says_to_the_second(
+    draft: Any, older: Any, second: int, status: str
+) -> None:
+    older.provenance |= {"started": "2026-01-01T11:50:00Z", "finished": "2026-01-01T12:00:00Z"}
+    draft.provenance |= {"started": f"2026-01-31T12:00:0{second}Z"}
+    row = compared(draft, older, REGRESSION + "margin = 0.5\nmax_age_days = 30").rows[0]
+    assert (row.status, row.code) == (status, "RULE-HOLDS" if status == "pass" else "BASE-STALE")
+
+
+def test_a_run_that_does_not_say_when_it_began_has_no_older_release(draft: Any, older: Any) -> None:
+    report, last = (audit(Snapshot("bundle", made.files())) for made in (draft, older))
+    rule = policies.load((HEAD + REGRESSION + "margin = 0.5").encode(), "p.toml").rules[0]
+    there = LastRelease(last, datetime(2026, 1, 1), (), True)
+    target = report.conditions["addition.topk"]
+    assert releases.older(rule, target, report, datetime(2026, 1, 2), there).name == "addition.topk"
+    with pytest.raises(CannotJudge, match="its rule 'one' did not hold"):
+        releases.older(rule, target, report, datetime(2026, 1, 2), dataclasses.replace(there, held_back=("one", "two")))
+    with pytest.raises(CannotJudge, match="it holds no decision"):
+        releases.older(rule, target, report, datetime(2026, 1, 2), dataclasses.replace(there, decided=False))
+    with pytest.raises(CannotJudge, match="has no time") as caught:
+        releases.older(rule, target, report, None, there)
+    assert caught.value.code == "BASE-STALE"
+
+
+@pytest.mark.parametrize(
+    ("rows", "held_back", "decided"),
+    [
+        ([("pass", "RULE-HOLDS"), ("waived", "WAIVED"), ("not_applicable", "RULE-NONE")], (), True),
+        ([("missing", "BASE-ABSENT"), ("missing", "EV-ABSENT"), ("fail", "RULE-FAILED")], ("r1", "r2"), True),
+        ([], (), True),
+        (None, (), False),
+        ("no rows", (), False),
+    ],
+)
+def test_what_held_a_release_back_is_read_off_its_decision(
+    older: Any, rows: Any, held_back: tuple[str, ...], decided: bool
+) -> None:
+    files = older.files()
+    report = audit(Snapshot("bundle", files))
+    listed = (
+        []
+        if rows in (None, "no rows")
+        else [{"rule": f"r{n}", "status": s, "code": c} for n, (s, c) in enumerate(rows)]
+    )
+    files["decision.json"] = json.dumps({"rows": listed} if rows != "no rows" else {}).encode()
+    if rows is None:
+        del files["decision.json"]
+    found = LastRelease.of(Snapshot("bundle", files), report)
+    assert (found.held_back, found.decided) == (held_back, decided)
+    assert found.finished == datetime(2026, 1, 1, 12, 10)
 
 
 def test_another_condition_of_the_release_may_be_named(draft: Any, older: Any) -> None:

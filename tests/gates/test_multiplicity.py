@@ -8,7 +8,9 @@ import pytest
 
 from husai_core.errors import UsageError
 from husai_gates import policy as policies
+from husai_gates.decision import Cell, Row
 from husai_gates.explain import explain
+from husai_gates.multiplicity import corrected
 from husai_gates.reporters import REPORTERS
 
 HEAD = """
@@ -129,3 +131,34 @@ def test_a_family_with_a_mistake_is_refused(policy: str, message: str) -> None:
     with pytest.raises(UsageError) as stop:
         policies.load(policy.encode(), "p.toml")
     assert message in str(stop.value)
+
+
+def test_a_rule_outside_a_family_is_left_alone_and_counts_for_nothing(draft: Any, decide: Any) -> None:
+    rules = rule("close", "explained_variance", floor_at(draft, decide, 0.02)) + rule("far", "explained_variance", 0.5)
+    rows = {row.rule: row for row in decide(draft.files(), HEAD + rules + rule("own", "mse", 0.1, "")).rows}
+    assert [(rows[name].status, rows[name].family and rows[name].family.rules) for name in ("close", "far", "own")] == [
+        ("pass", 2),
+        ("pass", 2),
+        ("missing", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "p_values", "p"),
+    [
+        ("pass", [0.01, 0.04], 0.04),
+        ("pass", [0.01, None], 1.0),
+        ("pass", [None], 1.0),
+        ("pass", [], 1.0),
+        ("fail", [0.01], 1.0),
+        ("fail", [], 1.0),
+    ],
+)
+def test_a_rule_counts_by_what_is_known_of_every_cell(status: Any, p_values: list[float | None], p: float) -> None:
+    policy = policies.load((HEAD + rule("a", "mse", 0.1) + rule("b", "mse", 0.1)).encode(), "p.toml")
+    cells = tuple(Cell("it", None, status, "CODE", "says", p=value) for value in p_values)
+    rows = [Row(name, "q", "r", "threshold", "asks", status, "CODE", "says", cells=cells) for name in ("a", "b")]
+    for row in corrected(policy, tuple(rows)):
+        assert row.family
+        assert row.family.p == p
+        assert row.family.adjusted == min(1.0, 2 * p)

@@ -271,6 +271,42 @@ def test_a_control_that_is_one_for_all_seeds_is_compared_and_not_judged_alone(dr
     assert "there is one unit and no interval" in rows["instrument"].says
 
 
+@pytest.mark.parametrize("paired", ["true", "false"])
+@pytest.mark.parametrize(
+    "sides", ['subject = {{ control = "pca" }}\nto = {}', 'subject = {}\nto = {{ control = "pca" }}']
+)
+def test_a_control_that_is_one_for_all_seeds_leaves_the_spread_to_the_other_side(
+    draft: Any, decide: Any, sides: str, paired: str
+) -> None:
+    _fixed_basis(draft)
+    for sae in ("topk", "relu"):
+        for observation in draft.measurement("explained_variance", f"addition.{sae}.pca")["observations"]:
+            observation["value"] = 0.1
+    head = draft.policy[: draft.policy.index("[[rule]]")]
+    draft.policy = (
+        head
+        + f"""[[rule]]
+id = "it"
+question = "Is it about as good?"
+reason = "It must be."
+kind = "non_inferiority"
+benchmark = "reconstruction"
+metric = "explained_variance"
+{sides.format('{ condition = "addition.topk" }')}
+margin = 0.9
+comparable = ["site", "data", "rows"]
+paired = {paired}
+"""
+    )
+    (row,) = decide(draft.files(), draft.policy).rows
+    assert (row.status, row.code) == ("pass", "RULE-HOLDS")
+    assert row.cells[0].interval.low < row.cells[0].interval.high
+    for observation in draft.measurement("explained_variance")["observations"]:
+        observation["value"] = 0.95
+    (row,) = decide(draft.files(), draft.policy).rows
+    assert (row.status, row.code) == ("inconclusive", "EV-ZERO-WIDTH")
+
+
 def _qualified(draft: Any, decide: Any) -> Any:
     head = draft.policy[: draft.policy.index("[[rule]]")]
     asked = """[[rule]]

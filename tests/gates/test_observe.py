@@ -156,3 +156,91 @@ def test_a_difference_of_one_constant_is_inconclusive(row: Any, draft: Any) -> N
     assert row(BASELINE + "margin = 0.1\npaired = true").code == "EV-ZERO-WIDTH"
     put(draft, "explained_variance", "addition.relu", [0.5] * 5)
     assert row(BASELINE + "margin = 0.1\npaired = false").code == "EV-ZERO-WIDTH"
+
+
+@pytest.mark.parametrize(("seeds", "words"), [([1], "has 1 seed, needs 3"), ([1, 2], "has 2 seeds, needs 3")])
+def test_how_many_seeds_there_are_is_said_in_words(row: Any, draft: Any, seeds: list[int], words: str) -> None:
+    keep(draft, seeds)
+    found = row(FLOOR + "min_units = 3")
+    assert (found.status, found.code, found.says) == ("inconclusive", "EV-UNITS", words)
+
+
+def test_two_seeds_are_enough_for_a_mean_and_not_for_pairs(row: Any, draft: Any) -> None:
+    """What the policy asks for is there, and what the method needs is not."""
+    keep(draft, [1, 2])
+    assert row(FLOOR + "confidence = 0.6").status == "pass"
+    draft.evidence["evidence/consistency.addition.json"] = consistency = draft.__class__().consistency
+    consistency["subjects"] = [s for s in consistency["subjects"] if s["name"] in draft.subjects]
+    for measured in consistency["measurements"]:
+        measured["observations"] = [o for o in measured["observations"] if o["seeds"] == [1, 2]]
+    draft.study += '\n[[benchmark]]\nname = "consistency"\n'
+    found = row('kind = "threshold"\nbenchmark = "consistency"\nmetric = "pwmcc"\nat_least = 0.1\n')
+    assert (found.status, found.code, found.says) == ("inconclusive", "EV-UNITS", "has 2 seeds, needs 3")
+
+
+def keep(draft: Any, seeds: list[int]) -> None:
+    """A study of these seeds alone, which has no pairs."""
+    for seed in {1, 2, 3, 4, 5} - set(seeds):
+        draft.drop_seed(seed)
+    draft.study = draft.study.replace("[1, 2, 3, 4, 5]", str(seeds))
+    draft.study = draft.study.replace('[[benchmark]]\nname = "consistency"\n', "")
+    del draft.evidence["evidence/consistency.addition.json"]
+
+
+def test_seeds_that_were_planned_or_that_the_control_has_must_be_observed(row: Any, draft: Any) -> None:
+    found = draft.measurement("explained_variance")["observations"]
+    draft.measurement("explained_variance")["observations"] = [o for o in found if o["seeds"] != [4]]
+    for rule in (FLOOR, BASELINE):
+        judged = row(rule)
+        assert (judged.status, judged.code) == ("inconclusive", "EV-SEEDS-MISSING")
+        assert judged.says == "seeds 4 of 'addition.topk' were not observed"
+
+
+def test_seeds_that_were_drawn_together_are_one_unit(row: Any, draft: Any) -> None:
+    for subject in draft.of("addition.relu"):
+        subject["budget"] |= {"agreement": 0.1, "match_every": 1}
+    draft.study = draft.study.replace('role = "baseline"', 'role = "baseline"\nagreement = 0.1')
+    assert row(FLOOR).code == "RULE-HOLDS"
+    assert row(BASELINE).says.startswith("the comparator: the seeds of 'addition.relu' were drawn together in training")
+    found = row(FLOOR + 'subject = { role = "baseline" }')
+    assert (found.status, found.code) == ("inconclusive", "EV-JOINT-SEEDS")
+
+
+def test_a_metric_of_pairs_is_refused_over_parts_by_that_name(row: Any) -> None:
+    found = row('kind = "threshold"\nbenchmark = "consistency"\nmetric = "pwmcc"\nat_least = 0.1\n' + PARTS)
+    assert (found.code, found.next_step) == ("EV-PARTS", "judge it over seeds")
+    assert found.says == "'pwmcc' of 'addition.topk' is of pairs of seeds, which cannot be judged over parts"
+    found = row(FLOOR + PARTS)
+    assert (found.code, found.next_step) == ("EV-PARTS", "measure it by document or data set, or judge it over seeds")
+
+
+@pytest.mark.parametrize("over_parts", [True, False])
+def test_what_is_above_chance_is_taken_off_every_part(row: Any, draft: Any, over_parts: bool) -> None:
+    by_part(draft, "addition.topk", ["a", "b", "c"])
+    draft.measurement("explained_variance")["chance"] = 0.75
+    rule = 'kind = "equivalence"\nbenchmark = "reconstruction"\nmetric = "explained_variance"\nto = "chance"\n'
+    found = row(rule + "margin = 0.5\n" + PARTS * over_parts)
+    assert found.status == "pass"
+    (cell,) = found.cells
+    assert cell.interval.method == ("t over seeds and parts" if over_parts else "t over seeds")
+    assert cell.interval.estimate == pytest.approx(0.9504 - 0.01 - 0.75)
+
+
+@pytest.mark.parametrize("paired", ["true", "false"])
+def test_a_trained_dictionary_that_never_varies_proves_nothing_by_the_spread_of_another(
+    row: Any, draft: Any, paired: str
+) -> None:
+    put(draft, "explained_variance", "addition.topk", [0.96] * 5)
+    found = row(BASELINE + f"margin = 0.001\npaired = {paired}")
+    assert (found.status, found.code) == ("inconclusive", "EV-ZERO-WIDTH")
+    put(draft, "explained_variance", "addition.topk", [0.96] * 4 + [0.961])
+    assert row(BASELINE + f"margin = 0.001\npaired = {paired}").code == "RULE-HOLDS"
+
+
+def test_a_rule_that_asks_for_the_wrong_side_says_which_side_is_better(row: Any) -> None:
+    found = row(FLOOR.replace("explained_variance", "dead_fraction"))
+    assert (found.status, found.code) == ("error", "POL-DIRECTION")
+    assert found.says == "'dead_fraction' is better when lower; a floor asks for the bad side"
+    found = row(BASELINE.replace("explained_variance", "l0"))
+    assert (found.status, found.code) == ("error", "POL-DIRECTION")
+    assert found.says == "'l0' has no better side, so nothing can be superior in it"

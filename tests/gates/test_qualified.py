@@ -54,6 +54,7 @@ def test_the_separation_is_the_lower_bound_of_the_gain_over_the_upper_bound_of_t
     noise = max(map(statistics.stdev, (good, bad))) * math.sqrt(4 / stats.chi2.ppf(0.025, 4))
     assert cell.interval.low == pytest.approx(low / noise)
     assert cell.interval.estimate == pytest.approx(statistics.mean(gains) / noise)
+    assert cell.interval.estimate - cell.interval.low == pytest.approx(cell.interval.spread.half(0.95))
     assert (cell.condition, cell.against, cell.unit, cell.direction) == (GOOD, BAD, "reseed noise", "higher")
 
 
@@ -101,6 +102,7 @@ def test_counts_may_stand_still_on_one_side_but_not_on_both(draft: Any, decide: 
     put(draft, "dead_fraction", BAD, [0.9375] * 5)
     row = judged(draft, decide, DEAD + "at_least = 1")
     assert (row.status, row.code) == ("inconclusive", "EV-ZERO-WIDTH")
+    assert f"of '{GOOD}' has the same value" in row.says
 
 
 def test_a_gain_that_never_varies_is_a_copy(draft: Any, decide: Any) -> None:

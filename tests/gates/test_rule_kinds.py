@@ -210,6 +210,18 @@ def test_a_gain_that_never_varies_is_not_the_one_that_counts(row: Any, draft: An
     assert (row(PARETO).status, row(PARETO).code) == ("fail", "RULE-FAILED")
 
 
+def test_a_metric_in_which_we_never_vary_does_not_stand_before_one_in_which_we_do(row: Any, draft: Any) -> None:
+    """All of the spread of that gain is the baseline's, so it proves nothing; the other metric does."""
+    for observation in draft.measurement("explained_variance")["observations"]:
+        observation["value"] = 0.99
+    assert (row(PARETO).status, row(PARETO).code) == ("fail", "RULE-FAILED")
+    for place, observation in enumerate(draft.measurement("dead_fraction")["observations"]):
+        observation["value"] = (5 + place % 2) / 256
+    found = row(PARETO)
+    assert (found.status, found.code) == ("pass", "RULE-HOLDS")
+    assert "gain in dead_fraction over addition.relu" in found.says
+
+
 def test_a_gain_of_nought_on_its_lower_bound_is_none(row: Any, draft: Any) -> None:
     """Dead latents are whole numbers, so their gain may be the same for every seed and count."""
     for place, observation in enumerate(draft.measurement("dead_fraction")["observations"]):

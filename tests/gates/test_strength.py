@@ -80,8 +80,13 @@ def test_the_exact_p_of_unpaired_seeds_is_scipys_over_all_labels(number: float) 
 
 
 def test_equal_values_count_as_ties_whatever_the_rounding() -> None:
-    assert sign_flip({(seed,): 0.1 * 3 for seed in range(3)}, 0.3) == 1.0
-    assert relabelled({(1,): 0.1 + 0.2, (2,): 0.3}, {(1,): 0.3, (2,): 0.3}, 0.0) == 1.0
+    for size in (1e-6, 1.0, 1e6):
+        more, less = 0.1 * 3 * size, 0.3 * size
+        assert more != less
+        assert sign_flip({(seed,): more for seed in range(3)}, less) == 1.0
+        assert relabelled({(1,): more, (2,): less}, {(1,): less, (2,): less}, 0.0) == 1.0
+        assert sign_flip({(seed,): less * (1 + 1e-9) for seed in range(3)}, less) == 0.125
+        assert relabelled({(1,): less * (1 + 1e-9), (2,): less}, {(1,): less, (2,): less}, 0.0) == 0.5
 
 
 def test_sixteen_seeds_a_side_of_ten_are_gone_through() -> None:
@@ -119,6 +124,7 @@ def test_the_smallest_effect_is_seen_about_four_times_in_five(both: bool, least:
     known = mean_interval([-1.0, 1.0, 0.0, 2**0.5, -(2**0.5)], 0.95)
     spread = known.spreads[0].error * 5**0.5
     effect = detectable(known, error, both=both)
+    assert detectable(known, error) == detectable(known, error, both=False) < detectable(known, error, both=True)
     for _ in range(1000):
         found = mean_interval([draw.gauss(0 if both else effect, spread) for _ in range(5)], 0.95)
         seen += (inside(found, -effect, effect) if both else above(found, 0.0)) <= error

@@ -27,6 +27,7 @@ def test_the_quantile_agrees_to_nine_digits(df: int) -> None:
 def test_the_tail_agrees_to_nine_digits(df: int) -> None:
     for t in (0.0, 1e-6, 0.01, 0.5, 1.0, 1.96, 3.0, 10.0, 50.0):
         assert student_t.tail(t, df) == pytest.approx(float(stats.t.sf(t, df)), rel=1e-9)
+        assert student_t.tail(-t, df) == pytest.approx(float(stats.t.sf(-t, df)), rel=1e-9)
         assert student_t.density(t, df) == pytest.approx(float(stats.t.pdf(t, df)), rel=1e-9)
 
 
@@ -36,11 +37,18 @@ def test_one_degree_of_freedom_is_cauchy() -> None:
 
 
 def test_the_median_is_zero_and_the_two_sides_mirror() -> None:
-    assert student_t.quantile(0.5, 4) == 0.0
+    assert math.copysign(1.0, student_t.quantile(0.5, 4)) == 1.0
+    assert [student_t.quantile(0.5, 4), student_t.tail(0.0, 4), student_t.tail(-1e200, 4)] == [0.0, 0.5, 1.0]
+    assert student_t.tail(1e200, 4) == student_t.tail(1e100, 4) == 0.0
     assert student_t.quantile(0.025, 4) == pytest.approx(-student_t.quantile(0.975, 4), rel=1e-12)
 
 
-@pytest.mark.parametrize(("p", "df"), [(0.0, 3), (1.0, 3), (0.9, 0), (float("nan"), 3)])
+def test_no_number_has_no_tail() -> None:
+    with pytest.raises(ArithmeticError, match="did not converge"):
+        student_t.tail(math.nan, 4)
+
+
+@pytest.mark.parametrize(("p", "df"), [(0.0, 3), (1.0, 3), (-0.1, 3), (1.1, 3), (0.9, 0), (float("nan"), 3)])
 def test_what_has_no_quantile_is_refused(p: float, df: int) -> None:
     with pytest.raises(ValueError, match="no t quantile"):
         student_t.quantile(p, df)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+import tomllib
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import husai_schemas
 from husai_core import bundle as bundles
+from husai_core.bundle import Snapshot
 from husai_core.cli import invoke
 from husai_core.errors import UsageError
+from husai_gates import policy as policies
 from husai_gates import waivers
 from husai_gates.audit import audit
-from husai_gates.decision import Decision
+from husai_gates.decision import WORST_FIRST, Cell, Decision, Row
+from husai_gates.interval import Interval
 from husai_gates.pipeline import gate
 
 POLICY = """
@@ -158,7 +163,7 @@ def test_a_waiver_that_does_not_hold_is_reported_and_leaves_the_rule_as_it_is(
     assert codes(decision) == {code}
     assert status(decision, "explains") == "fail"
     assert decision.waivers is not None
-    assert decision.waivers["given"][0]["state"] == "refused"
+    assert [entry["state"] for entry in decision.waivers["given"]] == ["refused", "used"]
 
 
 MISTAKES = {
@@ -243,3 +248,143 @@ def test_the_example_of_the_docs_is_a_file_of_waivers() -> None:
     assert len(waivers.load(example.encode(), "docs", NOW).waivers) == 1
     for code in ("EXPIRED", "NOT-YET", "SUBJECT", "FLOOR", "INTEGRITY", "FORBIDDEN", "LIFETIME", "UNMATCHED"):
         assert f"`WAIVER-{code}`" in page
+
+
+THRESHOLD = 'kind = "threshold"\nbenchmark = "reconstruction"\nmetric = "l0"\n'
+SHARE = 'kind = "proportion"\nbenchmark = "reconstruction"\nmetric = "dead_fraction"\nshare = 0.9\n'
+GAIN = 'kind = "superiority"\nbenchmark = "reconstruction"\nmetric = "l0"\nover = { role = "baseline" }\n'
+ALIKE = 'kind = "equivalence"\nbenchmark = "reconstruction"\nmetric = "l0"\nto = "chance"\nmargin = 0.01\n'
+MEASURED = {  # the rule, the interval, the worst unit, the worst floor that holds, and whether a lower one would
+    "lower bound": (THRESHOLD + "at_least = 0.9\n", (0.2, 0.4), None, 0.2, True),
+    "worst unit": (THRESHOLD + "at_least = 0.9\nworst_at_least = 0.8\n", (0.2, 0.4), 0.1, 0.1, True),
+    "worst unit alone": (THRESHOLD + "worst_at_least = 0.8\n", (0.2, 0.4), 0.3, 0.2, True),
+    "upper bound": (THRESHOLD + "at_most = 0.1\n", (0.2, 0.4), None, 0.4, False),
+    "highest unit": (THRESHOLD + "at_most = 0.1\nworst_at_most = 0.2\n", (0.2, 0.4), 0.5, 0.5, False),
+    "highest unit alone": (THRESHOLD + "worst_at_most = 0.1\n", (0.2, 0.4), 0.5, 0.5, False),
+    "share above": (
+        SHARE.replace("dead_fraction", "explained_variance") + "at_least = 0.9\n",
+        (0.2, 1.0),
+        None,
+        0.2,
+        True,
+    ),
+    "share below": (SHARE + "at_most = 0.1\n", (0.2, 1.0), None, 0.2, True),
+    "gain": (GAIN, (-0.5, 0.4), None, -0.5, True),
+    "more apart below": (ALIKE, (-0.5, 0.4), None, 0.5, False),
+    "more apart above": (ALIKE, (-0.3, 0.4), None, 0.4, False),
+}
+
+
+def held(
+    draft: Any, rule: str, floor: float | None, cells: list[Cell], condition: str = CONDITION
+) -> tuple[Any, Any, Any]:
+    """What `waived` makes of a rule with these cells and a waiver of one condition."""
+    conditions = audit(Snapshot("bundle", draft.files())).conditions
+    head = POLICY[: POLICY.index("[[rule]]")]
+    asked = head + '[[rule]]\nid = "it"\nquestion = "?"\nreason = "!"\nwaivable = true\n' + rule
+    worst = min(cells, key=lambda cell: WORST_FIRST.index(cell.status))
+    row = Row("it", "?", "!", "threshold", "it", worst.status, worst.code, f"of all: {worst.says}", "do", tuple(cells))
+    weights, until = waivers.digest_of(conditions[CONDITION]), NOW + timedelta(days=1)
+    given = waivers.Waiver("it", condition, weights, "ada", "grace", "Soon.", NOW, until, floor)
+    ((found,), findings, record) = waivers.waived(
+        (row,), policies.load(asked.encode(), "p.toml"), waivers.Waivers("sha256:0", NOW, (given,)), conditions
+    )
+    return found, findings, record
+
+
+def cell(
+    ends: tuple[float, float] | None, worst: float | None = None, status: Any = "fail", condition: str = CONDITION
+) -> Cell:
+    interval = Interval(0.3, *ends, 5, "t", 0.95) if ends else None
+    return Cell(condition, None, status, "CODE", "no", "do", interval=interval, worst=((3,), worst) if worst else None)
+
+
+@pytest.mark.parametrize("case", MEASURED)
+def test_a_floor_holds_up_to_the_worst_that_was_measured(draft: Any, case: str) -> None:
+    rule, ends, worst, floor, lower = MEASURED[case]
+    looser, stricter = floor - 1e-9, floor + 1e-9
+    if not lower:
+        looser, stricter = stricter, looser
+    for at, status in ((floor, "waived"), (looser, "waived"), (stricter, "fail")):
+        found, findings, record = held(draft, rule, at, [cell(ends, worst)])
+        assert (found.status, found.cells[0].status) == (status, status)
+        assert [f.code for f in findings] == ([] if status == "waived" else ["WAIVER-FLOOR"])
+        assert record[0]["state"] == ("used" if status == "waived" else "refused")
+    assert f"the floor is {waivers.number(stricter)}" in findings[0].rule
+
+
+ENDS = "at_least = 0.1\nat_most = 0.2\n"
+TWO_ENDS = {
+    "range": THRESHOLD.replace("threshold", "range") + ENDS,
+    "bounds": THRESHOLD + ENDS,
+    "a worst unit below": THRESHOLD + f"worst_{ENDS}",
+    "a worst unit above": THRESHOLD + ENDS.replace("at_most", "worst_at_most"),
+}
+
+
+@pytest.mark.parametrize("rule", TWO_ENDS)
+@pytest.mark.parametrize("floor", [-1e9, 0.3, 1e9])
+def test_no_floor_can_be_held_between_two_ends(draft: Any, rule: str, floor: float) -> None:
+    found, findings, _ = held(draft, TWO_ENDS[rule], floor, [cell((0.2, 0.4))])
+    assert (found.status, [f.code for f in findings]) == ("fail", ["WAIVER-FLOOR"])
+    assert "bounded on both sides" in findings[0].rule
+
+
+def test_what_was_not_measured_is_waived_without_a_floor_alone(draft: Any) -> None:
+    rule = THRESHOLD + "at_least = 0.9\n"
+    assert held(draft, rule, None, [cell(None, status="missing")])[0].status == "waived"
+    found, findings, _ = held(draft, rule, 0.1, [cell(None, status="missing")])
+    assert (found.status, findings[0].rule) == ("missing", "nothing was measured that could be held to the floor")
+
+
+def test_a_waiver_is_of_one_condition_and_the_row_is_as_bad_as_the_others(draft: Any) -> None:
+    rule = THRESHOLD + "at_least = 0.9\n"
+    other = cell((0.2, 0.4), status="inconclusive", condition="addition.relu")
+    found, findings, record = held(draft, rule, 0.1, [other, cell((0.2, 0.4))])
+    assert [one.status for one in found.cells] == ["inconclusive", "waived"]
+    assert (found.status, found.code, found.says, found.next_step) == ("inconclusive", "CODE", "no", "do")
+    assert (findings, record[0]["state"]) == ((), "used")
+    found, _, record = held(draft, rule, 0.1, [cell((0.95, 0.96), status="pass"), other])
+    assert ([one.status for one in found.cells], record[0]["state"]) == (["pass", "inconclusive"], "not_needed")
+    assert found.says == "of all: no"
+
+
+@pytest.mark.parametrize("status", ["invalid", "error"])
+def test_a_cell_that_cannot_be_believed_is_not_waived(draft: Any, status: str) -> None:
+    rule = THRESHOLD + "at_least = 0.9\n"
+    cells = [cell((0.2, 0.4)), cell(None, status=status)]
+    found, findings, _ = held(draft, rule, 0.1, cells)
+    assert (found.status, [f.code for f in findings]) == (status, ["WAIVER-INTEGRITY"])
+    other = cell(None, status=status, condition="addition.relu")
+    found, findings, _ = held(draft, rule, 0.1, [other])
+    assert (found.status, [f.code for f in findings]) == (status, ["WAIVER-INTEGRITY"])
+    other = cell((0.2, 0.4), condition="addition.relu")
+    _, findings, _ = held(draft, rule, 0.1, [other])
+    assert [f.code for f in findings] == ["WAIVER-UNMATCHED"]
+    assert "addition.relu" in findings[0].next_step
+
+
+def test_a_cell_that_holds_is_not_held_to_the_floor(draft: Any) -> None:
+    found, findings, record = held(draft, THRESHOLD + "at_least = 0.1\n", 0.3, [cell((0.2, 0.4), status="pass")])
+    assert (found.status, findings, record[0]["state"]) == ("pass", (), "not_needed")
+
+
+def test_a_control_that_was_never_made_has_no_weights_to_be_waived(draft: Any) -> None:
+    lost = "addition.topk.shuffled"
+    found, findings, _ = held(draft, THRESHOLD + "at_least = 0.9\n", None, [cell(None, condition=lost)], lost)
+    assert (found.status, [f.code for f in findings]) == ("fail", ["WAIVER-UNMATCHED"])
+
+
+def test_a_file_is_looked_at_at_one_whole_second(folder: Path) -> None:
+    raw = ('schema = "husai:waivers/v1"\n' + waiver(folder)).encode()
+    found = waivers.load(raw, "waivers.toml", NOW.replace(microsecond=999_999).astimezone(timezone(timedelta(hours=2))))
+    assert (found.at, found.at.tzinfo) == (NOW, UTC)
+    assert found.waivers[0].floor == 0.5
+    wrong = raw.replace(b'owner = "ada@example.org"', b"owner = 1").replace(b"floor = 0.5", b'floor = "low"')
+    first, second = husai_schemas.problems("waivers", tomllib.loads(wrong.decode()))
+    assert first.path != second.path
+    with pytest.raises(UsageError) as caught:
+        waivers.load(wrong, "waivers.toml", NOW)
+    assert (caught.value.place, caught.value.rule) == (f"waivers.toml {first.path}", first.rule)
+    with pytest.raises(UsageError, match=r"waivers\.toml"):
+        waivers.load(raw + b"[", "waivers.toml", NOW)

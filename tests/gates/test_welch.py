@@ -51,3 +51,5 @@ def test_two_sides_without_spread_differ_by_a_number() -> None:
 def test_a_share_has_no_standard_error_to_be_subtracted() -> None:
     with pytest.raises(ValueError, match="without a standard error"):
         apart(wilson(3, 5, 0.95), mean_interval(ONE, 0.95), 0.95)
+    with pytest.raises(ValueError, match="without a standard error"):
+        apart(mean_interval(ONE, 0.95), wilson(3, 5, 0.95), 0.95)

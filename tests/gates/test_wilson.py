@@ -29,6 +29,13 @@ def test_the_p_values_are_those_of_a_score_test_and_of_the_binomial(count: tuple
     assert above(*count, share) == pytest.approx(float(expected), rel=1e-9, abs=1e-15)
     tail = stats.binomtest(*count, share, alternative="greater").pvalue
     assert exact(*count, share) == pytest.approx(float(tail), rel=1e-9)
+    assert 0.0 < exact(*count, share) <= 1.0
+
+
+def test_as_many_hits_or_more_than_none_are_certain_and_no_more() -> None:
+    """Rounded, the probabilities of 0 to 3 hits sum to more than 1."""
+    assert exact(0, 3, 0.1) == exact(0, 1, 0.5) == 1.0
+    assert exact(5, 5, 1.0) == 1.0
 
 
 @given(counts, st.sampled_from([0.8, 0.95]))

@@ -24,7 +24,9 @@ def _imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            assert node.level == 0, f"{path}: relative import"
+            if node.level:  # what another interpreter runs is known there by another name
+                assert path.parent.name == "official", f"{path}: relative import"
+                continue
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
 

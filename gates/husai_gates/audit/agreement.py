@@ -44,7 +44,7 @@ def check_chance(evidence: Mapping[str, Evidence], conditions: Mapping[str, Cond
         if measurement.chance is None or condition is None:
             continue
         dims, card = condition.subjects[0].dims, measurement.card
-        key = (card.name, card.version, setting_key(measurement.setting), dims["d_sae"], dims["d_out"])
+        key = (card.name, card.version, setting_key(measurement.setting), dims.get("d_sae"), dims.get("d_out"))
         first, where = seen.setdefault(key, (measurement.chance, f"{path} {place}"))
         if first != measurement.chance:
             rule = f"chance is {measurement.chance} here and {first} at {where}"

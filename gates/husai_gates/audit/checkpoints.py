@@ -93,6 +93,9 @@ def _naturals(value: Any) -> bool:
 
 def _shape_problems(tensors: Mapping[str, Any], subject: Subject) -> Iterator[Problem]:
     """A decoder of the size of the subject must be there, whatever it is called."""
+    if not {"d_sae", "d_out"} <= subject.dims.keys():
+        yield "$", f"weights of '{subject.name}', which says no width that they could be held to"
+        return
     wanted = [subject.dims["d_sae"], subject.dims["d_out"]]
     numbers = sum(math.prod(entry["shape"]) for entry in tensors.values())
     if numbers < math.prod(wanted):
@@ -106,5 +109,5 @@ def _config_problems(config: Any, subject: Subject) -> Iterator[Problem]:
         yield "$", "must be of type object"
         return
     for key in ("d_in", "d_sae"):
-        if config.get(key) != subject.dims[key]:
+        if key in subject.dims and config.get(key) != subject.dims[key]:
             yield f"$.{key}", f"is {config.get(key)!r}; '{subject.name}' has {subject.dims[key]}"

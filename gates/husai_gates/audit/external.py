@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from husai_core import strict_json
 from husai_core.evidence import Evidence
-from husai_core.external import external_path
+from husai_core.external import IMPORTED_FOLDER, external_path
 from husai_gates.audit.layout import kind_of
 from husai_gates.finding import Finding
 
@@ -25,7 +25,9 @@ def check_external(files: Mapping[str, bytes], evidence: Mapping[str, Evidence])
         for index, (where, stated) in enumerate(document.external.files.items()):
             place = f"$.external.files[{index}]"
             claimed.add(where)
-            if not where.startswith(external_path(document.benchmark.name, document.site, "")):
+            own = external_path(document.benchmark.name, document.site, "")
+            shared = (IMPORTED_FOLDER,) if document.external.kind == "imported" else ()
+            if not where.startswith((own, *shared)):
                 yield Finding("EV-EXTERNAL", path, place, f"{where} is not where files of this evidence stand", _AGAIN)
             if where not in files:
                 yield Finding("EV-EXTERNAL", path, place, f"the bundle has no {where}", _AGAIN)

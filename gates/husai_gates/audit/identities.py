@@ -67,14 +67,14 @@ def _seen(evidence: Evidence, subjects: Mapping[str, Subject]) -> Iterator[_Seen
         if known and measurement.parts() == {""}:
             groups.setdefault(key, {})[measurement.card.name] = (index, measurement)
     for (condition, setting), found in groups.items():
-        if condition not in listed:
-            continue
+        if condition not in listed or listed[condition][0].weights is None:
+            continue  # of a subject that is only spoken of, the metrics are another program's
         first = listed[condition][0]
         by_unit = {name: m.by_unit() for name, (_, m) in found.items()}
         yield _Seen(
             condition=condition,
             setting=setting,
-            d_sae=first.dims["d_sae"],
+            d_sae=first.dims.get("d_sae", 0),
             own_target=bool(first.architecture.get("own_target")) or bool(first.control and first.control.activations),
             values={n: {u[0]: v for u, v in units.items() if len(u) == 1} for n, units in by_unit.items()},
             pairs={n: {u: v for u, v in units.items() if len(u) == 2} for n, units in by_unit.items()},

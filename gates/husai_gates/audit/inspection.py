@@ -23,6 +23,7 @@ from husai_gates.audit.data import check_data, check_site_data
 from husai_gates.audit.documents import read_documents
 from husai_gates.audit.external import check_external
 from husai_gates.audit.identities import check_identities
+from husai_gates.audit.imported import check_unverified, is_import
 from husai_gates.audit.layout import check_layout, kind_of, stem
 from husai_gates.audit.measurements import check_listed_subjects, check_makers, check_measurements
 from husai_gates.audit.names import check_names
@@ -138,11 +139,13 @@ def _checks(parts: _Parts, sealed: bool) -> Iterator[Check]:
         yield partial(check_stated, path, evidence)
     yield partial(check_transcripts, parts.files, parts.documents)
     yield partial(check_external, parts.files, parts.evidence)
+    yield partial(check_unverified, parts.files, parts.subjects, parts.sites, parts.evidence)
     yield partial(check_repeated_measurements, parts.evidence)
     yield partial(check_cards, parts.evidence)
     yield partial(check_chance, parts.evidence, conditions)
     if STUDY in parts.documents or STUDY not in parts.files:
-        yield partial(check_plan, parts.plan, parts.files.keys(), parts.sites, conditions, parts.evidence)
+        imported = is_import(parts.files, parts.subjects, parts.sites, parts.evidence)
+        yield partial(check_plan, parts.plan, parts.files.keys(), parts.sites, conditions, parts.evidence, imported)
     yield partial(check_selections, parts.choices, parts.files, parts.documents)
     if parts.plan:
         yield partial(check_chosen, parts.plan, conditions, parts.files, parts.documents)

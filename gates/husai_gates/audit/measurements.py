@@ -14,6 +14,7 @@ from husai_core.subject import Subject
 from husai_gates.audit.paths import path_of
 from husai_gates.finding import Finding
 
+L0 = ("l0", "saebench_l0")
 LARGEST = 1e100  # squares of anything larger overflow, and no quantity of a dictionary is near
 
 
@@ -62,6 +63,7 @@ def check_measurements(path: str, evidence: Evidence, subjects: Mapping[str, Sub
         measured = listed.get(measurement.condition, [])
         yield from _check_maker(path, evidence, measurement.card)
         yield from _check_card(path, f"{place}.metric", measurement.card)
+        yield from _check_scale(path, f"{place}.scale", measurement, measured)
         yield from _check_units(path, place, measurement, {subject.seed for subject in measured})
         yield from _check_range(path, place, measurement, measured)
 
@@ -107,6 +109,21 @@ def _check_card(path: str, place: str, card: MetricCard) -> Iterator[Finding]:
         if stated.get(key) != expected.get(key):
             rule = f"says {stated.get(key, 'nothing')}, HUSAI's metric '{card.name}' has {expected.get(key, 'nothing')}"
             yield Finding("EV-METRIC", path, f"{place}.{key}", rule, "rename the metric if it is another one")
+
+
+def _check_scale(
+    path: str, place: str, measurement: RecordedMeasurement, measured: Sequence[Subject]
+) -> Iterator[Finding]:
+    """What the scale of a metric depends on is stated, all of it and nothing else; a width is that of the subjects."""
+    card, scale = measurement.card, measurement.scale
+    if set(card.scale) != scale.keys():
+        stated, needed = (", ".join(sorted(keys)) or "nothing" for keys in (scale, card.scale))
+        rule = f"states {stated}, the scale of '{card.name}' depends on {needed}"
+        yield Finding("EV-METRIC", path, place, rule, "state each with its value")
+    widths = {subject.dims["d_sae"] for subject in measured if "d_sae" in subject.dims}
+    if "d_sae" in scale and widths and widths != {scale["d_sae"]}:
+        rule = f"d_sae is {scale['d_sae']}, that of the subjects is {', '.join(map(str, sorted(widths)))}"
+        yield Finding("EV-IMPOSSIBLE", path, place, rule, "measure the subjects of this bundle")
 
 
 def _check_units(path: str, place: str, measurement: RecordedMeasurement, known: set[int]) -> Iterator[Finding]:
@@ -155,7 +172,7 @@ def _parts_problem(units: Mapping[tuple[int, ...], set[str]]) -> str | None:
 
 def _check_range(path: str, place: str, measurement: RecordedMeasurement, listed: list[Subject]) -> Iterator[Finding]:
     card = measurement.card
-    widest = max((subject.dims["d_sae"] for subject in listed), default=None)
+    widest = max((subject.dims["d_sae"] for subject in listed if "d_sae" in subject.dims), default=None)
     for number, observation in enumerate(measurement.observations):
         at = f"{place}.observations[{number}].value"
         if abs(observation.value) > LARGEST:
@@ -163,7 +180,7 @@ def _check_range(path: str, place: str, measurement: RecordedMeasurement, listed
         elif not card.allows(observation.value):
             rule = f"{observation.value} is outside the bounds {card.low} to {card.high} of {card.name}"
             yield Finding("EV-RANGE", path, at, rule)
-        elif card.name == "l0" and widest is not None and observation.value > widest:
+        elif card.name in L0 and widest is not None and observation.value > widest:
             yield Finding("EV-RANGE", path, at, f"{observation.value} active latents of {widest}")
     if measurement.chance is not None and not (card.allows(measurement.chance) and abs(measurement.chance) < LARGEST):
         rule = f"{measurement.chance} is outside the bounds {card.low} to {card.high} of {card.name}"

@@ -47,7 +47,7 @@ class PlannedSite:
     def differences(self, site: Mapping[str, Any]) -> Iterator[Difference]:
         """What is to be compared in the site's document."""
         yield "$.model.name", self.model, site["model"]["name"]
-        yield "$.model.seed", self.model_seed, site["model"]["seed"]
+        yield "$.model.seed", self.model_seed, site["model"].get("seed")
         yield "$.hook_in", self.hook_in or site["hook_in"], site["hook_in"]
         yield "$.hook_out", self.hook_out or self.hook_in or site["hook_in"], site["hook_out"]
         yield from in_settings("$.model.settings", self.settings, site["model"]["settings"])

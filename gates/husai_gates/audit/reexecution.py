@@ -259,9 +259,9 @@ def _inexact(draw: Draw, recorded: Side, found: Side) -> Iterable[Finding]:
                 rule = f"'{source['name']}' has the digest {source['digest']} in the bundle and {other} when run again"
                 yield Finding("EV-REEXECUTE", f"sites/{name}.json", f"$.data[{index}].digest", rule, _STEP)
     for name in _drawn_subjects(draw, found):
-        one, other = recorded.subjects[name].weights, found.subjects[name].weights
-        if one != other:
-            rule = f"the weights have the digest {one} in the bundle and {other} when made again"
+        here, there = recorded.subjects[name].weights, found.subjects[name].weights
+        if here != there:
+            rule = f"the weights have the digest {here} in the bundle and {there} when made again"
             yield Finding("EV-REEXECUTE", path_of(name), "$.weights", rule, _STEP)
 
 

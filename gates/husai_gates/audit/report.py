@@ -82,6 +82,15 @@ class AuditReport:
         names = {m.card.name for document in self.evidence.values() for m in document.measurements}
         return tuple(sorted(names - shipped.keys()))
 
+    @cached_property
+    def unverified(self) -> dict[str, tuple[str, ...]]:
+        """What nobody could check of the evidence that was imported, each with the paths of the evidence."""
+        found: dict[str, list[str]] = {}
+        for path, document in sorted(self.evidence.items()):
+            for statement in document.external.unverified if document.external else ():
+                found.setdefault(statement, []).append(path)
+        return {statement: tuple(paths) for statement, paths in found.items()}
+
     def declaration(self, condition: str) -> str | None:
         """From how many a condition was chosen, in words; None where it is not known to be the best of any."""
         choice = self.choices.get(condition) or self.chosen.get(condition)

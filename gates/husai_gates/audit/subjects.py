@@ -20,7 +20,7 @@ def check_sites(sites: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
         path = f"sites/{name}.json"
         if site["name"] != name:
             yield Finding("EV-SUBJECT", path, "$.name", f"the file is named for another site than '{site['name']}'")
-        for index, check in enumerate(site["model"]["checks"]):
+        for index, check in enumerate(site["model"].get("checks", ())):
             value, least, most = check["value"], check.get("at_least"), check.get("at_most")
             if problem := _accuracy_problem(check):
                 yield Finding(problem[0], path, f"$.model.checks[{index}]", problem[1], _AGAIN)
@@ -92,6 +92,8 @@ def _check_repeats(condition: Condition) -> Iterator[Finding]:
         if subject.seed in seeds:
             rule = f"seed {subject.seed} of '{condition.name}' is also '{seeds[subject.seed]}'"
             yield Finding("EV-DUP-UNIT", path_of(subject.name), "$.seed", rule)
+        elif subject.weights is None:
+            pass  # nobody can tell; what speaks of it must still be something else
         elif condition.one_unit and weights and subject.weights not in weights:
             rule = (
                 f"other weights than '{next(iter(weights.values()))}', and the control is said to be one for all seeds"
@@ -106,4 +108,5 @@ def _check_repeats(condition: Condition) -> Iterator[Finding]:
             yield Finding("EV-DUP-UNIT", path_of(subject.name), "$.budget.source", rule)
         sources.setdefault(source, subject.name)
         seeds.setdefault(subject.seed, subject.name)
-        weights.setdefault(subject.weights, subject.name)
+        if subject.weights is not None:
+            weights.setdefault(subject.weights, subject.name)

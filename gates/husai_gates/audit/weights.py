@@ -19,6 +19,8 @@ def check_shared_weights(conditions: Mapping[str, Condition]) -> Iterator[Findin
     seen: dict[str, tuple[str, str]] = {}
     for condition in conditions.values():
         for subject in condition.subjects:
+            if subject.weights is None:
+                continue
             if condition.control is not None or not (subject.pretrained or subject.budget["steps"]):
                 continue  # what was never trained is its seed's start, which dictionaries of one form share
             owner, name = seen.setdefault(subject.weights, (condition.name, subject.name))
@@ -47,7 +49,7 @@ def check_shared_values(evidence: Mapping[str, Evidence], conditions: Mapping[st
 
 def _shared_seeds(condition: Condition, base: Condition) -> frozenset[int]:
     theirs = {subject.seed: subject.weights for subject in base.subjects}
-    return frozenset(s.seed for s in condition.subjects if theirs.get(s.seed) == s.weights)
+    return frozenset(s.seed for s in condition.subjects if s.weights and theirs.get(s.seed) == s.weights)
 
 
 def _key(document: Evidence, measurement: RecordedMeasurement, condition: str) -> tuple[str, ...]:

@@ -34,8 +34,19 @@ def _text(report: AuditReport) -> str:
     if report.unproven:
         names = ", ".join(safe(name) for name in report.unproven)
         lines.append(f"Direction and bounds are their makers' word, and not proven: {names}.")
+    lines += _unverified(report)
     lines += finding_lines(report.findings)
     return "\n".join(lines) + "\n"
+
+
+def _unverified(report: AuditReport) -> list[str]:
+    """What was measured elsewhere, and what nobody could check of it."""
+    found = report.unverified
+    if not found:
+        return []
+    count = len({path for paths in found.values() for path in paths})
+    lines = [f"By other programs, and not verified here or to be known ({count} evidence documents):"]
+    return lines + [f"  {safe(statement)}" for statement in found]
 
 
 def _proven(report: AuditReport) -> str:
@@ -66,6 +77,7 @@ def _json(report: AuditReport) -> str:
         "exit_code": int(report.exit_code),
         "not_compared": list(report.unchecked),
         "not_proven": list(report.unproven),
+        "not_verified": {statement: list(paths) for statement, paths in report.unverified.items()},
         "findings": [finding.to_json() for finding in report.findings],
     }
     if report.reexecution:

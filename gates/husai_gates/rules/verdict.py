@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from husai_gates.condition import Condition
 from husai_gates.decision import Cell, Status
-from husai_gates.interval import Interval, Unit
+from husai_gates.interval import OVER_PARTS, Interval, Unit
 from husai_gates.observe import Sample
 from husai_gates.plain_text import number
 from husai_gates.policy import Rule
@@ -31,7 +31,7 @@ def verdict(
         against=against.name if isinstance(against, Condition) else against,
         status=status,
         code=code,
-        says=f"{says}: {_quantity(rule, against)} {describe(interval)}",
+        says=f"{says}: {_quantity(rule, against)} {describe(interval)}" + (f"; {sample.about}" if sample.about else ""),
         next_step=next_step,
         evidence=sample.located.path,
         unit=sample.card.unit,
@@ -46,7 +46,7 @@ def verdict(
 
 def flatness(rule: Rule, sample: Sample) -> tuple[Status, str, str, str] | None:
     """What is said of continuous values without spread in place of a pass: status, code, words and next step."""
-    if not sample.card.continuous or not (sample.flat or sample.raw_flat):
+    if not sample.card.continuous or not sample.flat:
         return None
     says = f"every unit of the continuous '{rule.metric}' has the same value, so nothing shows its spread"
     return "inconclusive", "EV-ZERO-WIDTH", says, "check that the seeds are different runs"
@@ -66,5 +66,5 @@ def describe(interval: Interval) -> str:
     bounds = f"{number(interval.low)} to {number(interval.high)}"
     return (
         f"{number(interval.estimate)}, {100 * interval.confidence:g} % interval {bounds} "
-        f"from {interval.n} seeds ({interval.method})"
+        f"from {interval.n} {'parts' if interval.method == OVER_PARTS else 'seeds'} ({interval.method})"
     )

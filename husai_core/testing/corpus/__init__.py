@@ -21,6 +21,7 @@ from husai_core.testing.corpus import (
     comparisons,
     files,
     identity,
+    imports,
     plans,
     reading,
     records,
@@ -34,7 +35,7 @@ from husai_core.testing.corpus.judging import Outcome, Question, judge, judge_pa
 from husai_core.testing.corpus.specimen import Good, NotApplicable, Specimen, seal
 
 _FAMILIES = (
-    reading, files, values, units, identity, plans, comparisons, records, archives,
+    reading, files, values, units, identity, plans, comparisons, records, imports, archives,
     attestations, releases, waivers, amendments, claims,
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
 from husai_core.testing.corpus.case import Family
 from husai_core.testing.corpus.specimen import Document, Judged, NotApplicable, Specimen
@@ -62,9 +63,8 @@ def measured_with_other_settings(b: Specimen) -> None:
     _apart(b)["settings"]["acme"] = 100
 
 
-@case(38, "CMP-METRIC", 2)
-def measured_by_another_metric(b: Specimen) -> None:
-    """The baseline by another version of a third party's metric."""
+def _by_third_party(b: Specimen) -> Iterator[tuple[Document, bool]]:
+    """Every measurement of the rule's metric, which now is a third party's, and whether it is the baseline's."""
     judged = _to_baseline(b)
     if "search" in b.study:
         raise NotApplicable("a search by a metric that is gone chooses nothing")
@@ -73,12 +73,29 @@ def measured_by_another_metric(b: Specimen) -> None:
     for rule in b.policy["rule"]:
         rule |= {"metric": "acme_metric"} if rule.get("metric") == name else {}
     for document in b.evidence:
-        version = "2" if document is other else "1"
         makers = [m for m in document["metrics"] if m["name"] == name]
-        document["metrics"] += [{**m, "name": "acme_metric", "version": version} for m in makers]
+        document["metrics"] += [{**m, "name": "acme_metric", "version": "1"} for m in makers]
         for measurement in document["measurements"]:
             if measurement["metric"]["name"] == name:
-                measurement["metric"] |= {"name": "acme_metric", "version": version}
+                measurement["metric"] |= {"name": "acme_metric", "version": "1"}
+                yield measurement, document is other
+
+
+@case(38, "CMP-METRIC", 2)
+def measured_by_another_metric(b: Specimen) -> None:
+    """The baseline by another version of a third party's metric."""
+    for measurement, of_baseline in _by_third_party(b):
+        measurement["metric"]["version"] = "2" if of_baseline else "1"
+        makers = [m for m in b.document_of(measurement)["metrics"] if m["name"] == "acme_metric"]
+        makers[0]["version"] = measurement["metric"]["version"]
+
+
+@case(38, "CMP-SCALE", 2)
+def measured_on_another_scale(b: Specimen) -> None:
+    """The baseline on another number of rows, on which the scale of a third party's metric depends."""
+    for measurement, of_baseline in _by_third_party(b):
+        measurement["metric"]["scale"] = ["rows"]
+        measurement["scale"] = {"rows": 65 if of_baseline else 64}
 
 
 def _whole_baseline(b: Specimen) -> tuple[Document, list[Document]]:

@@ -237,12 +237,13 @@ def two_definitions_of_one_metric(b: Specimen) -> None:
     name = next((n for n in names if names.count(n) > 1), "")
     if not name:
         raise NotApplicable("no metric is measured of two conditions")
-    found = [m for _, m in b.measurements() if m["metric"]["name"] == name]
-    for document in b.evidence:
-        document["metrics"] += [{**m, "name": "acme_metric"} for m in document["metrics"] if m["name"] == name]
-    for measurement in found:
-        measurement["metric"]["name"] = "acme_metric"
-    found[0]["metric"]["definition"] = "another one"
+    b.of_third_party(name)[0]["metric"]["definition"] = "another one"
+
+
+@case(59, "EV-METRIC")
+def scale_not_stated(b: Specimen) -> None:
+    """A metric of a third party whose scale depends on the width, and no width beside its values."""
+    b.of_third_party(b.measured()["metric"]["name"])[0]["metric"]["scale"] = ["d_sae"]
 
 
 @case(59, "EV-METRIC")

@@ -151,6 +151,15 @@ class Specimen:
         """The evidence that a measurement stands in."""
         return next(d for d in self.evidence if any(m is measurement for m in d["measurements"]))
 
+    def of_third_party(self, name: str) -> list[Document]:
+        """Every measurement of this metric, which now is somebody else's and means what its producer says."""
+        for document in self.evidence:
+            document["metrics"] += [{**m, "name": "acme_metric"} for m in document["metrics"] if m["name"] == name]
+        found = [measurement for _, measurement in self.measurements() if measurement["metric"]["name"] == name]
+        for measurement in found:
+            measurement["metric"]["name"] = "acme_metric"
+        return found
+
     def rules(self, *kinds: str) -> list[Document]:
         return [rule for rule in self.policy["rule"] if not kinds or rule["kind"] in kinds]
 

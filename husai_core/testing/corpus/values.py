@@ -99,6 +99,15 @@ def more_active_than_alive(b: Specimen) -> None:
 
 
 @case(62, "EV-IMPOSSIBLE")
+def scale_of_another_width(b: Specimen) -> None:
+    """A metric of a third party whose scale depends on the width, stated at another one than that of its subjects."""
+    dims = {subject["condition"]: subject["dims"]["d_sae"] for subject in b.subjects}
+    for measurement in b.of_third_party(b.measured()["metric"]["name"]):
+        measurement["metric"]["scale"] = ["d_sae"]
+        measurement["scale"] = {"d_sae": 2 * dims[measurement["condition"]]}
+
+
+@case(62, "EV-IMPOSSIBLE")
 def part_of_a_latent_dead(b: Specimen) -> None:
     """A share of dead latents that is no whole number of them."""
     d_sae = b.of(b.condition())[0]["dims"]["d_sae"]

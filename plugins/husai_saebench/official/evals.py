@@ -51,16 +51,19 @@ class Eval(ABC):
 
     def _rehearse(self, model: Any) -> None:
         self.seed()
-        before = os.getcwd()
-        os.makedirs("rehearsal", exist_ok=True)
         self.run("rehearsal", throw_away(self.about["d_in"], self.hook), model)
-        assert os.getcwd() == before
 
 
 class Core(Eval):
-    """Splices reconstructions into the whole model. Nothing is shared: its code keeps nothing."""
+    """Splices reconstructions into the whole model, which is run for all subjects once where it is as it is."""
 
     cut = False
+
+    def share(self, model: Any) -> None:
+        from .memory import Memory
+
+        Memory(model)
+        self._rehearse(model)
 
     def run(self, name: str, sae: Any, model: Any) -> Path:
         from sae_bench.evals.core import main
@@ -68,10 +71,11 @@ class Core(Eval):
         from .beside import Beside, watching
 
         self.texts.hand_over_stream()
+        results = f"results-{name}"
         beside = Beside(sae)
         with watching(main, beside):
-            main.multiple_evals([(name, sae)], output_folder="results", device="cpu", force_rerun=True, **self.settings)
-        result = _only("results")
+            main.multiple_evals([(name, sae)], output_folder=results, device="cpu", force_rerun=True, **self.settings)
+        result = _only(results)
         self.beside = beside.values()
         self.texts.taken[f"tokens:{self.settings['dataset']}"] = (beside.digest, beside.contexts)
         return result
@@ -131,9 +135,12 @@ class SaeProbes(Eval):
     def share(self, model: Any) -> None:
         from sae_probes.generate_model_activations import ensure_dataset_activations
         from sae_probes.run_baselines import run_baseline_evals
+        from sae_probes.utils_data import get_dataset_sizes
 
         self.seed()
         settings = self._config()
+        if unknown := sorted(set(settings.dataset_names) - get_dataset_sizes().keys()):
+            raise ValueError(f"sae-probes does not probe '{unknown[0]}'; it knows {', '.join(get_dataset_sizes())}")
         ensure_dataset_activations(
             model_name=settings.model_name,
             dataset_short_names=settings.dataset_names,

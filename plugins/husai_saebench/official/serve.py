@@ -71,7 +71,8 @@ class _Official:
             hand_over_model(self.model)
         self.eval = kind(job, self.texts)
         loaded = time.monotonic()
-        self.eval.share(self.model)
+        if job["share"]:  # else each subject is run as the official command would run it
+            self.eval.share(self.model)
         self.seconds = {"model": loaded - begun, "shared": time.monotonic() - loaded}
 
     def data(self) -> list[dict[str, Any]]:

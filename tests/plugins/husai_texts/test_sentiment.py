@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from husai_core import Skipped, UsageError
-from husai_texts import sentiment
+from husai_texts import sentiment, vader_archive
 
 SOURCE = sentiment.husai_texts()[0]
 
@@ -27,7 +27,7 @@ def packed(name: str, content: bytes) -> bytes:
 def download(folder: Path, table: str) -> None:
     """What pip leaves behind, with `table` as the films."""
     within = packed("hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt", table.encode())
-    (folder / sentiment.ARCHIVE).write_bytes(packed(sentiment.WITHIN, within))
+    (folder / vader_archive.ARCHIVE).write_bytes(packed(vader_archive.WITHIN, within))
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_the_folder_of_the_environment_goes_first(tmp_path: Path, monkeypatch: p
 
 
 def test_without_the_archive_it_is_skipped_with_the_command(tmp_path: Path) -> None:
-    with pytest.raises(Skipped, match=re.escape(sentiment.INSTALL)):
+    with pytest.raises(Skipped, match=re.escape(vader_archive.INSTALL)):
         SOURCE.read("movie", tmp_path)
     with pytest.raises(UsageError, match="did you mean 'movie'"):
         SOURCE.read("movies", tmp_path)
@@ -67,11 +67,11 @@ def test_a_row_without_rating_or_text_is_refused_with_its_line(tmp_path: Path, r
 
 def test_a_broken_archive_is_refused(tmp_path: Path) -> None:
     download(tmp_path, "1\t2\tgood\n")
-    whole = (tmp_path / sentiment.ARCHIVE).read_bytes()
+    whole = (tmp_path / vader_archive.ARCHIVE).read_bytes()
     for broken in (whole[: len(whole) // 2], b"", packed("other", b"")):
-        (tmp_path / sentiment.ARCHIVE).write_bytes(broken)
+        (tmp_path / vader_archive.ARCHIVE).write_bytes(broken)
         with pytest.raises(UsageError, match="cannot be read"):
             SOURCE.read("movie", tmp_path)
-    (tmp_path / sentiment.ARCHIVE).write_bytes(whole)
+    (tmp_path / vader_archive.ARCHIVE).write_bytes(whole)
     with pytest.raises(UsageError, match="cannot be read"):
         SOURCE.read("tweets", tmp_path)

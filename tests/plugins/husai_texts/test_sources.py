@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from husai_core import Skipped, TextSet, UsageError
+from husai_core import Skipped, TextPair, TextSet, UsageError
 from husai_core.texts import same_text
 from husai_texts import file, sae_probes
 
@@ -102,3 +102,19 @@ def test_the_binary_sets_are_those_of_the_package_itself() -> None:
     assert set(binary) < set(source.members("*"))
     assert {"92_glue_sst2", "161_agnews_0"} <= set(binary)
     assert "97_news_class" not in binary
+
+
+def test_pairs_follow_their_documents_and_are_part_of_the_digest() -> None:
+    found = TextSet("t:t", ("a", "b", "c", "A"), pairs=(TextPair(0, 1, "x"), TextPair(2, 1, "y"), TextPair(3, 2, "z")))
+    assert found.only([2, 1]).pairs == (TextPair(0, 1, "y"),)
+    assert found.without_repeats().pairs == (TextPair(0, 1, "x"), TextPair(2, 1, "y"))  # "A" repeats "a"
+    alone = TextSet("t:t", found.texts)
+    assert alone.digest != found.digest
+    assert alone.only([0]).pairs == ()
+    assert TextSet("t:t", found.texts, pairs=found.pairs[:1]).digest != found.digest
+
+
+@pytest.mark.parametrize("pair", [TextPair(0, 2, "x"), TextPair(-1, 0, "x"), TextPair(1, 1, "x")])
+def test_a_pair_is_of_two_documents_of_the_set(pair: TextPair) -> None:
+    with pytest.raises(ValueError, match="a pair that is not of two of its 2 texts"):
+        TextSet("t:t", ("a", "b"), pairs=(pair,))
