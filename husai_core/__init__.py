@@ -16,6 +16,7 @@ from husai_core.metric import (
     StreamMetric,
 )
 from husai_core.model import Check, Corpus, Known, Model, Network, TrainedModel
+from husai_core.need import Need, require
 from husai_core.sae import Architecture, Batch, Coder, Dims, Traits
 from husai_core.texts import TextPair, TextSet, TextSource
 from husai_core.transcript import Exchange
@@ -48,6 +49,7 @@ __all__ = [
     "MetricCard",
     "Model",
     "ModelControl",
+    "Need",
     "Network",
     "Observation",
     "PairMetric",
@@ -64,4 +66,5 @@ __all__ = [
     "Traits",
     "UsageError",
     "hookimpl",
+    "require",
 ]

@@ -13,6 +13,7 @@ from husai_core.evidence import Measurement
 from husai_core.external import External
 from husai_core.metric import Metric
 from husai_core.model import Corpus, Known, Network, Progress
+from husai_core.need import Need
 from husai_core.sae import Coder
 from husai_core.site import Site
 from husai_core.texts import TextSet
@@ -153,6 +154,13 @@ class Benchmark(ABC):
 
     def reads(self, settings: Any) -> Sequence[str]:
         """The text sets it needs beside the test rows of the site, each named `source:part`."""
+        return ()
+
+    def needs(self, settings: Any) -> Sequence[Need]:
+        """What these settings make it need here beside `requires` and the texts that it reads; asked before any work.
+
+        Found out in a moment, with nothing heavy imported: 'husai doctor' asks, and `require` holds a run to it.
+        """
         return ()
 
     def outside(self, settings: Any) -> str:

@@ -18,6 +18,7 @@ import pluggy
 from husai_core import hookspecs
 from husai_core.errors import UsageError, did_you_mean
 from husai_core.evidence import Origin
+from husai_core.need import Need
 from husai_core.sources import source_digest
 
 GROUP = "husai"
@@ -184,7 +185,7 @@ def _hook_names() -> list[str]:
 
 
 def _offered(kind: str, item: Any, point: EntryPoint, source: str) -> Plugin:
-    missing = next((r for r in item.requires if importlib.util.find_spec(r) is None), None)
+    missing = next((need for need in package_needs(item.requires) if not need.present), None)
     return Plugin(
         kind=kind,
         name=item.name,
@@ -192,8 +193,8 @@ def _offered(kind: str, item: Any, point: EntryPoint, source: str) -> Plugin:
         distribution=point.distribution,
         version=item.version,
         status="unavailable" if missing else "ready",
-        problem=f"needs '{missing}', which is not installed" if missing else "",
-        next_step=install_command(missing) if missing else "",
+        problem=missing.detail if missing else "",
+        next_step=missing.fix if missing else "",
         source=source,
         item=item,
     )
@@ -201,6 +202,16 @@ def _offered(kind: str, item: Any, point: EntryPoint, source: str) -> Plugin:
 
 def _broken(point: EntryPoint, status: Status, problem: str, next_step: str) -> Plugin:
     return Plugin("module", point.name, point.module, point.distribution, "", status, problem, next_step)
+
+
+def package_needs(libraries: Iterable[str]) -> list[Need]:
+    """Whether each of these libraries can be imported; none of them is."""
+    needs = []
+    for library in libraries:
+        present = importlib.util.find_spec(library) is not None
+        detail = "" if present else f"needs '{library}', which is not installed"
+        needs.append(Need("package", library, present, detail, "" if present else install_command(library)))
+    return needs
 
 
 def install_command(library: str) -> str:

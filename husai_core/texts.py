@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from husai_core import strict_json
+from husai_core.need import Need
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,10 @@ class TextSource(ABC):
     def members(self, part: str) -> Sequence[str]:
         """The parts behind a name that may stand for several: `*` is every part that can be listed."""
         return self.parts() if part == "*" else [part]
+
+    def needs(self, part: str, folder: Path) -> Sequence[Need]:
+        """What it must find here beside `requires` before it can read a part; without a part, any of them."""
+        return ()
 
     @abstractmethod
     def read(self, part: str, folder: Path) -> TextSet:

@@ -23,6 +23,7 @@ from husai_core import (
     Measurement,
     Metric,
     MetricCard,
+    Need,
     Observation,
     Read,
     Skipped,
@@ -71,6 +72,9 @@ class DifferentialInterpretation(Benchmark):
 
     def reads(self, settings: DifferentialInterpretationSettings) -> Sequence[str]:
         return settings.texts
+
+    def needs(self, settings: DifferentialInterpretationSettings) -> Sequence[Need]:
+        return settings.needs()
 
     def outside(self, settings: DifferentialInterpretationSettings) -> str:
         return settings.outside()

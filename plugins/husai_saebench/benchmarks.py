@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,17 +19,26 @@ from husai_core import (
     EvaluationError,
     External,
     Measurement,
+    Need,
     Observation,
     Skipped,
     Task,
     hookimpl,
+    require,
     strict_json,
 )
 from husai_core.data_source import DataSource
 from husai_core.interchange import saved_files
+from husai_saebench.obstacles import version_needs
 from husai_saebench.profiles import (
+    RAVEL_PROMPTS,
+    SERVER,
     AbsorptionSettings,
+    AutointerpSettings,
     CoreSettings,
+    MetaStructureSettings,
+    NotDrivenSettings,
+    RavelSettings,
     SaeProbesSettings,
     ScrSettings,
     Settings,
@@ -36,8 +46,9 @@ from husai_saebench.profiles import (
     TppSettings,
 )
 from husai_saebench.results import problems, readings
-from husai_saebench.sources import mirror, require_data_sets
-from husai_saebench.worker import Worker, require_installed, working
+from husai_saebench.sources import data_needs, mirror
+from husai_saebench.space import space_needs
+from husai_saebench.worker import KEY, Worker, installed, library_needs, without_key, working
 
 TOOL = "sae-bench"
 _BLOCK = re.compile(r"blocks\.(\d+)\.")
@@ -50,21 +61,29 @@ class OfficialEval(Benchmark):
     eval: ClassVar[str]
     modules: ClassVar[tuple[str, ...]] = ("sae_bench",)
     residual_only: ClassVar[bool] = False
+    reads_model: ClassVar[bool] = True
     length: ClassVar[int] = 1024  # of the longest prompt
 
     def reads(self, settings: Settings) -> Sequence[str]:
         return settings.text_sets()
 
+    def needs(self, settings: Settings) -> Sequence[Need]:
+        libraries = [*library_needs(self.modules), *version_needs(self.eval, installed().versions)]
+        return [*libraries, *data_needs(settings.hub_sets()), *space_needs(settings.space())]
+
     def outside(self, settings: Settings) -> str:
         return "the official SAEBench, as a process of its own"
+
+    def about(self, task: Task) -> dict[str, Any]:
+        """What else the official side must know."""
+        return {}
 
     def measure(self, task: Task) -> Iterator[Measurement]:
         """One process for all subjects; each result is kept as soon as it is there, so a kill costs one of them."""
         place = f"benchmark {self.name}"
         self._refuse_site(task, place)
         subjects = list(_subjects(task, place))
-        require_installed(place, self.modules)
-        require_data_sets(task.settings.hub_sets(), place)
+        require(self.needs(task.settings), place)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="husai-saebench-")))
             official = _Asked(self, task, folder, subjects, stack, place)
@@ -78,7 +97,7 @@ class OfficialEval(Benchmark):
         if hook_in != hook_out or not isinstance(hook_in, str):
             rule = "the official code reads and writes at one hook point; this site reads and writes elsewhere"
             raise Skipped(place, rule, "name the sites of autoencoders in the benchmark's 'sites'")
-        if not task.model.predicts_next:
+        if self.reads_model and not task.model.predicts_next:
             rule = f"the model '{task.site.model}' is no language model"
             raise Skipped(place, rule, "use a language model: smollm2, huggingface")
         if _BLOCK.match(hook_in) is None:
@@ -150,6 +169,8 @@ class _Asked:
             self.task.progress(number / len(self.subjects), f"{self.benchmark.name}: {subject.name}")
             answer = self._started().ask(subject.name)
             text = Path(answer["file"]).read_text()
+            if without_key(text) != text:
+                raise EvaluationError(self.place, f"the result of {subject.name} repeats {KEY}; it is not kept")
             return {"text": text, **{key: answer.get(key) for key in ("seconds", "data", "beside")}}
 
         return self.task.remember(subject.name, work)
@@ -182,7 +203,7 @@ class _Asked:
         job = {
             "eval": self.benchmark.eval,
             "settings": settings.official(),
-            "model": str(task.model.folder().absolute()),
+            "model": str(task.model.folder().absolute()) if self.benchmark.reads_model else None,
             "model_name": site.model,
             "hook_name": site.hook_in,
             "layer": int(match.group(1)),
@@ -194,6 +215,7 @@ class _Asked:
             "words": getattr(settings, "words", 0) or None,
             "fast": getattr(settings, "fast", False),
             "share": True,
+            **self.benchmark.about(task),
         }
         (self.folder / "job.json").write_text(json.dumps(job))
         for subject in self.subjects:
@@ -296,6 +318,93 @@ class Tpp(OfficialEval):
     Settings = TppSettings
 
 
+class Autointerp(OfficialEval):
+    name = "saebench_autointerp"
+    summary = "The official SAEBench autointerp: a language model on a server explains latents and sorts texts by that."
+    eval = "autointerp"
+    modules = ("sae_bench", "openai")
+    Settings = AutointerpSettings
+
+    def needs(self, settings: Settings) -> Sequence[Need]:
+        found = bool(os.environ.get(KEY))
+        rule = "" if found else f"there is no key for {settings.server}: {KEY} is not set"
+        step = f"export {KEY}=... (any word for a server that asks for none), and {SERVER} for another server"
+        return [*super().needs(settings), Need("key", KEY, found, rule, "" if found else step)]
+
+    def outside(self, settings: Settings) -> str:
+        return f"{super().outside(settings)}, which asks the server {settings.server}"
+
+    def about(self, task: Task) -> dict[str, Any]:
+        return {"judge": task.settings.judge, "server": task.settings.server}
+
+
+class MetaStructure(OfficialEval):
+    name = "saebench_meta_structure"
+    summary = "The official SAEBench meta-structure: how much of the decoder a small dictionary of its rows explains."
+    eval = "meta_structure"
+    reads_model = False
+    Settings = MetaStructureSettings
+
+
+class Ravel(OfficialEval):
+    name = "saebench_ravel"
+    summary = "The official SAEBench RAVEL: one attribute of an entity changed by patching latents, the others kept."
+    eval = "ravel"
+    reads_model = False
+    Settings = RavelSettings
+    models: ClassVar[Mapping[str, str]] = {
+        "gemma-2-2b": "google/gemma-2-2b",
+        "pythia-160m-deduped": "EleutherAI/pythia-160m-deduped",
+    }
+
+    def about(self, task: Task) -> dict[str, Any]:
+        folder = mirror()
+        prompts = folder / RAVEL_PROMPTS if folder else None
+        return {
+            "published_name": self._published(task),
+            "prompts": str(prompts) if prompts and prompts.is_dir() else None,
+        }
+
+    def _refuse_site(self, task: Task, place: str) -> None:
+        super()._refuse_site(task, place)
+        if self._published(task) is None:
+            known = " and ".join(self.models.values())
+            rule = f"the official code knows two models, {known}, and fetches them by itself"
+            raise Skipped(place, rule, "use the model huggingface with one of these names")
+
+    def _published(self, task: Task) -> str | None:
+        """The short name of the model under the site, where it is one of the two."""
+        named = str(task.site.settings.get("model", ""))
+        return next((short for short, full in self.models.items() if named in (short, full)), None)
+
+
+class NotDriven(OfficialEval):
+    """An official eval that cannot be run from here; a study may name it, and evidence then says why it is absent."""
+
+    Settings = NotDrivenSettings
+
+    def needs(self, settings: Settings) -> Sequence[Need]:
+        return version_needs(self.eval, installed().versions)
+
+    def measure(self, task: Task) -> Iterator[Measurement]:
+        place = f"benchmark {self.name}"
+        require(self.needs(task.settings), place)
+        raise EvaluationError(place, "nothing is known to keep it from running, and HUSAI has no way to run it")
+
+
+class Unlearning(NotDriven):
+    name = "saebench_unlearning"
+    summary = "The official SAEBench unlearning: latents clamped until a model forgets biology. Not driven by HUSAI."
+    eval = "unlearning"
+
+
+class Mdl(NotDriven):
+    name = "saebench_mdl"
+    summary = "The official SAEBench description length of latents. Broken as published, and not driven by HUSAI."
+    eval = "mdl"
+
+
 @hookimpl
 def husai_benchmarks() -> Sequence[Benchmark]:
-    return [Core(), SparseProbing(), SaeProbes(), Absorption(), Scr(), Tpp()]
+    driven = [Core(), SparseProbing(), SaeProbes(), Absorption(), Scr(), Tpp(), Autointerp(), MetaStructure(), Ravel()]
+    return [*driven, Unlearning(), Mdl()]

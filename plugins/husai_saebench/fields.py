@@ -78,6 +78,10 @@ _FIELDS = {
     "autointerp": [_field("score", "autointerp_score")],
     "ravel": _RAVEL,
     "unlearning": [_field("unlearning_score", "unlearning_score")],
+    "meta_structure": [
+        _field("decoder_fraction_variance_explained", "decoder_variance_explained"),
+        _field("final_reconstruction_mse", "decoder_mse"),
+    ],
 }
 
 DELTAS = {

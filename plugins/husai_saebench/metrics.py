@@ -299,7 +299,21 @@ def _others() -> None:
     )
 
 
-for _fill in (_core, _probing, _absorption, _ablation, _others):
+def _meta_structure() -> None:
+    trained = "a BatchTopK dictionary of a quarter of its width, trained on those very rows with four latents a row"
+    _card(
+        "decoder_variance_explained",
+        "share of variance",
+        "neither",
+        f"share of the variance of the decoder's rows that {trained}, explains; more is more structure in common",
+        high=1.0,
+    )
+    _card(
+        "decoder_mse", "squared weight", "neither", f"mean squared error of the decoder's weights under {trained}", 0.0
+    )
+
+
+for _fill in (_core, _probing, _absorption, _ablation, _others, _meta_structure):
     _fill()
 
 

@@ -6,12 +6,17 @@ number (batch sizes of the model, paths) is no setting.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from husai_core.errors import did_you_mean
+from husai_saebench.space import FLOAT, VOCABULARY, Space, activations
 
+SERVER = "OPENAI_BASE_URL"
+OPENAI, PUBLISHED_JUDGE = "https://api.openai.com/v1", "gpt-4o-mini"
 OFFICIAL, SMOKE = "official", "smoke"
 HUB = "hub"
 OWN = "husai/texts"  # what the official code calls the texts that it is handed
@@ -29,6 +34,9 @@ SPARSE_PROBING_SETS = (
 )
 PAIRED_SETS = ("LabHC/bias_in_bios_class_set1", "canrager/amazon_reviews_mcauley_1and5")
 PERIODS = ("sotu:1790-1859", "sotu:1961-2026")
+MOST_CLASSES = 5  # of a published set
+ALL_PROBES, ROWS_OF_A_PROBE = 113, 3000
+RAVEL_PROMPTS = "adamkarvonen/ravel_prompts"
 FEW_PROBES = ("5_hist_fig_ismale", "92_glue_sst2", "139_news_class_Politics")
 
 
@@ -66,16 +74,23 @@ class Settings:
         """The text sets that are handed over."""
         return ()
 
+    def space(self) -> Space:
+        """Roughly what it takes of this machine."""
+        return Space()
+
     def hub_sets(self) -> Sequence[str]:
         """The data sets that the official code takes by their names on the hub."""
-        names = self.official().get("dataset_names", [self.official().get("dataset", "")])
+        official = self.official()
+        one = official.get("dataset", official.get("dataset_name", ""))
+        names = official.get("dataset_names", [one])
         return sorted({n.partition("_class_set")[0].removesuffix("_sentiment") for n in names if "/" in n} - {OWN})
 
 
 _LEAST = {
     "reconstruction_batches": 1, "variance_batches": 1, "prompts_per_batch": 1, "context_length": 8, "ks": 1,
     "train_texts": 8, "test_texts": 4, "latents": 1, "max_k": 1, "probe_epochs": 1, "words": 0, "fewest_letters": 1,
-    "tokens": 1000, "latents_explained": 1,
+    "tokens": 1000, "latents_explained": 1, "steps": 1, "rows_per_step": 1,
+    "entities": 2, "templates": 1, "prompts": 0, "pairs": 2, "pairs_per_batch": 1, "epochs": 1,
 }  # fmt: skip
 
 
@@ -119,6 +134,11 @@ class CoreSettings(Settings):
             "dtype": "float32",
             "dataset": "Skylion007/openwebtext" if self.texts == (HUB,) else OWN,
         }
+
+    def space(self) -> Space:
+        """Predictions of three runs of the model over a batch: as it is, with the reconstruction, with zeros."""
+        tokens = (self.prompts_per_batch or 0) * (self.context_length or 0)
+        return Space(memory=3 * tokens * VOCABULARY * FLOAT)
 
     def text_sets(self) -> Sequence[str]:
         return _handed(self.texts)
@@ -164,6 +184,9 @@ class SparseProbingSettings(Settings):
             "llm_batch_size": 16,
         }
 
+    def space(self) -> Space:
+        return _labelled_texts(self, self.texts or ())
+
     def text_sets(self) -> Sequence[str]:
         return _handed(self.texts)
 
@@ -183,6 +206,9 @@ class SaeProbesSettings(Settings):
     def official(self) -> dict[str, Any]:
         chosen = {"dataset_names": list(self.sets)} if self.sets else {}
         return {**chosen, "ks": list(self.ks or ())}
+
+    def space(self) -> Space:
+        return Space(disk=activations(ROWS_OF_A_PROBE * (len(self.sets or ()) or ALL_PROBES)))
 
     def text_sets(self) -> Sequence[str]:
         return [f"sae_probes:{name}" for name in self.sets] if self.sets else ["sae_probes:binary"]
@@ -256,6 +282,9 @@ class TppSettings(Settings):
             "llm_batch_size": 16,
         }
 
+    def space(self) -> Space:
+        return _labelled_texts(self, self.texts or ())
+
     def text_sets(self) -> Sequence[str]:
         return _handed(self.texts)
 
@@ -297,6 +326,124 @@ class ScrSettings(Settings):
             "context_length": self.context_length,
             "llm_batch_size": 16,
         }
+
+    def space(self) -> Space:
+        return _labelled_texts(self, (HUB,))
+
+
+def _labelled_texts(settings: SparseProbingSettings | TppSettings | ScrSettings, texts: Sequence[str]) -> Space:
+    """Activations of every token: of one data set in memory, of all of them on disk."""
+    classes = MOST_CLASSES if texts == (HUB,) else len(texts)
+    documents = classes * ((settings.train_texts or 0) + (settings.test_texts or 0)) // 2
+    one = activations(documents * (settings.context_length or 0))
+    return Space(memory=2 * one, disk=one * max(1, len(settings.sets or ())))
+
+
+@dataclass(frozen=True)
+class AutointerpSettings(Settings):
+    """How many `latents_explained` from how many `tokens` of the texts; `judge` explains and sorts, on `server`.
+
+    The server speaks OpenAI's protocol; it is that of OPENAI_BASE_URL unless it is given. The key is no setting.
+    """
+
+    texts: tuple[str, ...] | None = None
+    tokens: int | None = None
+    latents_explained: int | None = None
+    context_length: int | None = None
+    judge: str = PUBLISHED_JUDGE
+    server: str = ""
+
+    profiles = {
+        OFFICIAL: {"texts": (HUB,), "tokens": 2_000_000, "latents_explained": 1000, "context_length": 128},
+        SMOKE: {"texts": ("sotu:1961-2026",), "tokens": 20_000, "latents_explained": 5, "context_length": 128},
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "server", self.server or os.environ.get(SERVER) or OPENAI)
+        url = urlsplit(self.server)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ValueError(f"server must be an http or https address, as {SERVER} must")
+        if url.username or url.password or url.query or url.fragment:
+            raise ValueError("server must hold no user, password, query or fragment; it is recorded in the evidence")
+        if not self.judge:
+            raise ValueError("judge must name a model of the server")
+
+    def official(self) -> dict[str, Any]:
+        return {
+            "n_latents": self.latents_explained,
+            "total_tokens": self.tokens,
+            "llm_context_size": self.context_length,
+            "llm_batch_size": 16,
+            "dataset_name": "monology/pile-uncopyrighted" if self.texts == (HUB,) else OWN,
+        }
+
+    def space(self) -> Space:
+        """Activations of the chosen latents on every token, in half precision."""
+        return Space(memory=2 * (self.tokens or 0) * (self.latents_explained or 0))
+
+    def text_sets(self) -> Sequence[str]:
+        return _handed(self.texts)
+
+
+@dataclass(frozen=True)
+class MetaStructureSettings(Settings):
+    """A small dictionary is trained on the decoder's rows, in `steps` of `rows_per_step` rows."""
+
+    steps: int | None = None
+    rows_per_step: int | None = None
+
+    profiles = {OFFICIAL: {"steps": 1500, "rows_per_step": 1024}, SMOKE: {"steps": 300, "rows_per_step": 256}}
+
+    def official(self) -> dict[str, Any]:
+        return {"train_steps": self.steps, "train_batch_size": self.rows_per_step}
+
+
+@dataclass(frozen=True)
+class RavelSettings(Settings):
+    """So many `entities` and `templates`, drawn from `prompts` of all (0 is all); pairs are trained on in batches."""
+
+    entities: int | None = None
+    templates: int | None = None
+    prompts: int | None = None
+    pairs: int | None = None
+    pairs_per_batch: int | None = None
+    epochs: int | None = None
+
+    profiles = {
+        OFFICIAL: {
+            "entities": 500,
+            "templates": 90,
+            "prompts": 0,
+            "pairs": 5000,
+            "pairs_per_batch": 64,
+            "epochs": 2,
+        },
+        SMOKE: {"entities": 40, "templates": 8, "prompts": 400, "pairs": 100, "pairs_per_batch": 8, "epochs": 1},
+    }
+
+    def official(self) -> dict[str, Any]:
+        return {
+            "top_n_entities": self.entities,
+            "top_n_templates": self.templates,
+            "full_dataset_downsample": self.prompts or None,
+            "num_pairs_per_attribute": self.pairs,
+            "llm_batch_size": self.pairs_per_batch,
+            "num_epochs": self.epochs,
+        }
+
+    def hub_sets(self) -> Sequence[str]:
+        return [RAVEL_PROMPTS]
+
+
+@dataclass(frozen=True)
+class NotDrivenSettings(Settings):
+    """Of an eval that HUSAI cannot run, whatever its settings."""
+
+    profiles = {OFFICIAL: {}, SMOKE: {}}
+
+    def official(self) -> dict[str, Any]:
+        return {}
 
 
 def _handed(texts: Sequence[str] | None) -> Sequence[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from husai_core.evidence import Scalar
 from husai_saebench.fields import DELTAS, LISTS, Quantity, mean_of, quantity, spread_of
 from husai_saebench.metrics import card
-from husai_saebench.rows import Cell, Row, config_of, eval_of, headline, rows
+from husai_saebench.rows import WHOLE, Cell, Row, config_of, eval_of, headline, rows
 
 _NOT_MEASURED = "measure again, or do without this metric"
 _ASK_AGAIN = "ask whoever made the file for the result as the program wrote it"
@@ -210,7 +210,7 @@ def _absent(kind: str, result: Mapping[str, Any]) -> Iterator[Problem]:
     table = rows(result)
     where = "$.eval_result_unstructured" if kind in ("autointerp", "ravel") else "$.eval_result_details"
     if not table:
-        place = "$.eval_result_metrics" if kind in ("core", "unlearning") else where
+        place = "$.eval_result_metrics" if kind in WHOLE else where
         rule = "holds no observations, so nothing of this eval is read; a headline alone cannot be checked"
         yield Problem(place, rule, _ASK_AGAIN)
         return
@@ -222,7 +222,7 @@ def _absent(kind: str, result: Mapping[str, Any]) -> Iterator[Problem]:
             rule += "; before 0.3.0 the program left out a letter of which nothing could be absorbed, its best case"
         yield Problem(where, rule, "compare on letters that both sides have, and say so; or measure again")
     asked = config_of(result).get("dataset_names")
-    if kind not in ("unlearning", "core", "autointerp", "ravel", "absorption") and isinstance(asked, list):
+    if kind not in (*WHOLE, "autointerp", "ravel", "absorption") and isinstance(asked, list):
         for name in asked:
             if not any(part == name or part.startswith(f"{name}_scr_") for part in parts):
                 yield Problem(where, f"no result for '{name}', which the settings ask for", _NOT_MEASURED)
@@ -231,7 +231,7 @@ def _absent(kind: str, result: Mapping[str, Any]) -> Iterator[Problem]:
 def _aggregates(kind: str, result: Mapping[str, Any]) -> Iterator[Problem]:
     """Headlines that are not the mean, or the standard deviation, of the rows they are of."""
     table = rows(result)
-    if kind in ("core", "unlearning") or not table:
+    if kind in WHOLE or not table:
         return
     for name, cell in headline(result).items():
         spread = spread_of(name)

@@ -17,11 +17,12 @@ EVALS = {
     "autointerp": "autointerp",
     "ravel": "ravel",
     "unlearning": "unlearning",
+    "meta_structure_decoder_variance": "meta_structure",
 }
 """The evals that are understood, by `eval_type_id` in lower case."""
 
 _SUFFIX = re.compile(r"(_tpp)?_results?$")
-_WHOLE = ("core", "unlearning")  # evals that give one value for all of what they read
+WHOLE = ("core", "unlearning", "meta_structure")  # evals that give one value for all of what they read
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def config_of(result: Mapping[str, Any]) -> Mapping[str, Any]:
 def rows(result: Mapping[str, Any]) -> list[Row]:
     """The rows from which every number of the result must follow; empty where it kept none."""
     kind = eval_of(result)
-    if kind in _WHOLE:
+    if kind in WHOLE:
         cells = headline(result)
         return [Row("", "", cells)] if cells else []
     if kind == "autointerp":

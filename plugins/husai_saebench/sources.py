@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from husai_core.errors import Skipped
+from husai_core.need import Need
 
 HUB_URL = "https://huggingface.co"
+_FOUND = {"folder": "in HUSAI_DATA/hub", "cache": "in the cache of the hub", "hub": "the hub answers"}
 _PATIENCE = 5  # seconds for the hub to answer
 
 
@@ -20,13 +21,16 @@ def mirror() -> Path | None:
     return folder.absolute() if folder and folder.is_dir() else None
 
 
-def require_data_sets(names: Iterable[str], place: str) -> None:
-    """Skip where one of them can be had from nowhere, before the official code retries for a minute."""
+def data_needs(names: Iterable[str]) -> list[Need]:
+    """Whether each of them can be had, asked before the official code retries for a minute."""
+    needs = []
     for name in names:
-        if where_from(name) is None:
-            rule = f"the data set '{name}' lies in no folder and no cache here, and the hub does not answer"
-            step = f"put it at HUSAI_DATA/hub/{name} (parquet, csv or json), or hand over text sets in its place"
-            raise Skipped(place, rule, step)
+        found = where_from(name)
+        silent = "is not asked" if _hub_is_not_asked() else "does not answer"
+        rule = f"the data set '{name}' lies in no folder and no cache here, and the hub {silent}"
+        step = f"put it at HUSAI_DATA/hub/{name} (parquet, csv or json), or hand over text sets in its place"
+        needs.append(Need("data", name, found is not None, _FOUND[found] if found else rule, "" if found else step))
+    return needs
 
 
 def where_from(name: str) -> str | None:
@@ -41,10 +45,16 @@ def where_from(name: str) -> str | None:
     return "hub" if _hub_answers() else None
 
 
-@cache
+def _hub_is_not_asked() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE") == "1" or os.environ.get("HF_DATASETS_OFFLINE") == "1"
+
+
 def _hub_answers() -> bool:
-    if os.environ.get("HF_HUB_OFFLINE") == "1" or os.environ.get("HF_DATASETS_OFFLINE") == "1":
-        return False
+    return not _hub_is_not_asked() and _hub_is_there()
+
+
+@cache
+def _hub_is_there() -> bool:
     from urllib.error import URLError
     from urllib.request import Request, urlopen
 

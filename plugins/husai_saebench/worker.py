@@ -7,23 +7,41 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from husai_core.errors import EvaluationError, Skipped
+from husai_core.errors import EvaluationError
+from husai_core.need import Need
 
 if TYPE_CHECKING:  # never imported here: so that its text is part of what evidence names as the source
     from husai_saebench.official import serve as _serve  # noqa: F401
 
 PYTHON = "HUSAI_SAEBENCH_PYTHON"
 INSTALL = (
-    "pip install torch==2.13.0 'sae-bench>=0.6,<0.7' 'sae-lens>=6.54' && pip uninstall torchvision, here or in an "
+    "pip install torch==2.13.0 'sae-bench>=0.6,<0.7' 'sae-lens>=6.54' && pip uninstall -y torchvision, here or in an "
     f"environment of its own whose python {PYTHON} names"
 )
 CODE = Path(__file__).parent / "official"
 _LOG_LINES = 3
+KEY = "OPENAI_API_KEY"
+_SECRET = 8  # characters; a shorter key is a word for a server that asks for none
+MODULES = ("sae_bench", "sae_probes", "openai", "loguru")
+LIBRARIES = ("sae-bench", "sae-lens", "transformer-lens", "transformers", "huggingface_hub", "torch")
+_ASK = """
+import importlib.util as u, importlib.metadata as m, json, sys
+cut = sys.argv.index("--")
+versions = {"python": sys.version.split()[0]}
+for name in sys.argv[cut + 1:]:
+    try:
+        versions[name] = m.version(name)
+    except m.PackageNotFoundError:
+        pass
+print(json.dumps({"modules": [n for n in sys.argv[1:cut] if u.find_spec(n)], "versions": versions}))
+"""
 
 # Loads the package beside this file under a name of its own: the other interpreter need not have HUSAI.
 _START = """
@@ -41,23 +59,44 @@ def interpreter() -> str:
     return os.environ.get(PYTHON) or sys.executable
 
 
-def require_installed(place: str, modules: tuple[str, ...] = ("sae_bench",)) -> None:
-    """Skip where the official code is not there to be run."""
-    if missing := missing_modules(modules):
-        says = f"'{missing[0]}' is not installed for {'the python of ' + PYTHON if os.environ.get(PYTHON) else 'HUSAI'}"
-        raise Skipped(place, says, INSTALL)
+@dataclass(frozen=True)
+class Installed:
+    """What that Python has of what the official code may need; `problem` where it cannot be asked."""
+
+    modules: frozenset[str] = frozenset()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
 
 
-def missing_modules(modules: tuple[str, ...]) -> list[str]:
-    """Those of these modules that the interpreter does not have; none is imported."""
-    code = "import importlib.util, sys; print(*[m for m in sys.argv[1:] if importlib.util.find_spec(m) is None])"
+def installed() -> Installed:
+    """Asked once of each interpreter; nothing is imported there."""
+    return _asked(interpreter())
+
+
+@cache
+def _asked(python: str) -> Installed:
+    command = [python, "-c", _ASK, *MODULES, "--", *LIBRARIES]
     try:
-        found = subprocess.run(
-            [interpreter(), "-c", code, *modules], capture_output=True, text=True, timeout=60, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ["python"] if os.environ.get(PYTHON) else list(modules)
-    return found.stdout.split()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=_environment(1))
+        found = json.loads(done.stdout)
+        return Installed(frozenset(found["modules"]), found["versions"])
+    except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError) as error:
+        said = error.strerror if isinstance(error, OSError) else type(error).__name__
+        return Installed(problem=f"'{python}' cannot be asked what it has: {said}")
+
+
+def library_needs(modules: Iterable[str]) -> list[Need]:
+    """Whether the interpreter runs and has these modules."""
+    found, named = installed(), bool(os.environ.get(PYTHON))
+    whose = f"the python of {PYTHON}" if named else "HUSAI"
+    if found.problem:
+        return [Need("interpreter", whose, False, found.problem, INSTALL)]
+    needs = [Need("interpreter", whose, True, f"python {found.versions.get('python', '')}")] if named else []
+    for module in modules:
+        there = module in found.modules
+        rule = "" if there else f"'{module}' is not installed for {whose}"
+        needs.append(Need("package", module, there, rule, "" if there else INSTALL))
+    return needs
 
 
 class Worker:
@@ -91,7 +130,10 @@ class Worker:
         line = self._process.stdout.readline()
         if not line:
             raise EvaluationError(self.place, f"the official code ended without an answer: {self._last_words()}")
-        answer: dict[str, Any] = json.loads(line)
+        answer = _object(without_key(line))
+        if answer is None:
+            rule = f"the official code said something that is no answer: {without_key(line).strip()[:200]!r}"
+            raise EvaluationError(self.place, rule)
         if "error" in answer:
             whom = "what all subjects share" if about == "ready" else f"subject {about}"
             said = answer["error"].removeprefix("RuntimeError: ")[:400]
@@ -107,7 +149,7 @@ class Worker:
         telling = [
             line.strip() for line in lines if line.strip() and not line.startswith((" ", "Traceback", "Running"))
         ]
-        return " | ".join(telling[-_LOG_LINES:])[-600:] or "it printed nothing"
+        return without_key(" | ".join(telling[-_LOG_LINES:]))[-600:] or "it printed nothing"
 
     def stop(self) -> None:
         """End it, and whatever it started."""
@@ -122,6 +164,20 @@ class Worker:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def without_key(text: str) -> str:
+    """What was said, without the key of the server, which a server may repeat in what it answers."""
+    key = os.environ.get(KEY, "")
+    return text.replace(key, f"[{KEY}]") if len(key) >= _SECRET else text
 
 
 @contextmanager

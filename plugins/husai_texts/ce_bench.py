@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from husai_core import Skipped, TextPair, TextSet, TextSource, UsageError, hookimpl
+from husai_core import HusaiError, Need, Skipped, TextPair, TextSet, TextSource, UsageError, hookimpl
 from husai_core.errors import did_you_mean
 from husai_texts.tables import ENDINGS, rows_of
 
@@ -32,6 +32,14 @@ class ContrastiveStories(TextSource):
     def members(self, part: str) -> Sequence[str]:
         """One set at a time: no two versions are scored together."""
         return [part]
+
+    def needs(self, part: str, folder: Path) -> Sequence[Need]:
+        wanted = part or VERSIONS[1]
+        try:
+            _files(wanted, folder, f"texts ce_bench:{wanted}")
+        except HusaiError as error:
+            return [Need("data", wanted, False, error.rule, error.next_step)]
+        return [Need("data", wanted, True)]
 
     def read(self, part: str, folder: Path) -> TextSet:
         """The rows of the split `train`, the only one published, in their order: story1, then story2 of each."""

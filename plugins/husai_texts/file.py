@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from husai_core import TextSet, TextSource, UsageError, hookimpl
+from husai_core import Need, TextSet, TextSource, UsageError, hookimpl
 from husai_texts.tables import csv_rows, json_lines
 
 TEXT, LABEL = "text", "label"
@@ -15,6 +15,13 @@ class TextFile(TextSource):
     name = "file"
     summary = "A .jsonl or .csv file with the column `text` and, for labelled sets, `label`; the part is its path."
     licence = "the user's own"
+
+    def needs(self, part: str, folder: Path) -> Sequence[Need]:
+        if not part:
+            return []
+        found = (folder / part).is_file()
+        rule = "" if found else "there is no such file beside the study"
+        return [Need("data", part, found, rule, "" if found else f"put it at {part}, beside the study")]
 
     def read(self, part: str, folder: Path) -> TextSet:
         """Classes are the different labels in the order of their names."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from husai_core import TextPair, TextSet, TextSource, UsageError, hookimpl
+from husai_core import Need, TextPair, TextSet, TextSource, UsageError, hookimpl
 from husai_core.errors import did_you_mean
-from husai_texts.vader_archive import INSTALL, LICENCE, rated
+from husai_texts.vader_archive import INSTALL, LICENCE, archive_needs, rated
 
 PART = "amazon"
 OPINION = 0.5  # mean rating over the sentences of a review, from -4 to 4; nearer to zero it says neither
@@ -43,6 +43,9 @@ class ReviewPairs(TextSource):
 
     def parts(self) -> Sequence[str]:
         return [PART]
+
+    def needs(self, part: str, folder: Path) -> Sequence[Need]:
+        return archive_needs(folder)
 
     def read(self, part: str, folder: Path) -> TextSet:
         """Within each product, the nth review in favour (at least 0.5) and the nth against it; each is in one pair."""

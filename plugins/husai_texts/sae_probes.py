@@ -10,7 +10,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from husai_core import Skipped, TextSet, TextSource, UsageError, hookimpl
+from husai_core import Need, TextSet, TextSource, UsageError, hookimpl, require
 from husai_core.errors import did_you_mean
 
 TABLE = "probing_datasets_MASTER.csv.zst"
@@ -35,11 +35,14 @@ class SaeProbes(TextSource):
         """Beside `*`, `binary`: what the package's own table calls binary classification."""
         return _binary() if part == "binary" and _files() else super().members(part)
 
+    def needs(self, part: str, folder: Path) -> Sequence[Need]:
+        rule = "" if _files() else "the package 'sae-probes' is not installed"
+        return [Need("data", "sae-probes", not rule, rule, INSTALL if rule else "")]
+
     def read(self, part: str, folder: Path) -> TextSet:
         """The rows in the order of the file, repeated ones included; classes in the order of their names."""
+        require(self.needs(part, folder), "texts sae_probes")
         files = _files()
-        if not files:
-            raise Skipped("texts sae_probes", "the package 'sae-probes' is not installed", INSTALL)
         if part not in files:
             raise UsageError(f"texts sae_probes:{part}", "no such part", did_you_mean(part, files))
         rows = _rows(files[part])

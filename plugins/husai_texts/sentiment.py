@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from husai_core import TextSet, TextSource, UsageError, hookimpl
+from husai_core import Need, TextSet, TextSource, UsageError, hookimpl
 from husai_core.errors import did_you_mean
-from husai_texts.vader_archive import FILES, INSTALL, LICENCE, rated
+from husai_texts.vader_archive import FILES, INSTALL, LICENCE, archive_needs, rated
 
 NEUTRAL = 1.0  # people rate from -4 to 4; a mean nearer to zero than this is neither class
 
@@ -23,6 +23,9 @@ class Sentiment(TextSource):
 
     def parts(self) -> Sequence[str]:
         return list(FILES)
+
+    def needs(self, part: str, folder: Path) -> Sequence[Need]:
+        return archive_needs(folder)
 
     def read(self, part: str, folder: Path) -> TextSet:
         """The sentences in the order of the file, those with a mean rating between -1 and 1 left out."""

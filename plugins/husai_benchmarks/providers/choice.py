@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from dataclasses import dataclass
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from husai_benchmarks.providers.chat_endpoint import ChatEndpoint
 from husai_benchmarks.providers.local_command import LocalCommand
-from husai_benchmarks.providers.packaged_smollm2 import PackagedSmolLM2
+from husai_benchmarks.providers.packaged_smollm2 import INSTALL, PACKAGE, PackagedSmolLM2
 from husai_benchmarks.providers.provider import Provider
-from husai_core import Skipped
+from husai_core import Need, require
 
 KINDS = ("chat", "command", "smollm2")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -59,6 +62,24 @@ class ProviderSettings:
             return f"asks the server {self.base_url}"
         return f"starts the program {self.command[0]}" if self.provider == "command" else ""
 
+    def needs(self) -> list[Need]:
+        """What these settings make it need: a key, a program, the packages of a model; and some choice at all."""
+        if self.provider == "chat" and self.key_variable:
+            found = bool(os.environ.get(self.key_variable, "").strip())
+            rule = "" if found else f"the environment variable {self.key_variable} holds no key"
+            return [Need("key", self.key_variable, found, rule, "" if found else f"export {self.key_variable}=...")]
+        if self.provider == "command":
+            found = shutil.which(self.command[0]) is not None
+            rule = "" if found else "there is no such program"
+            return [Need("program", self.command[0], found, rule, "" if found else "install it, or give its path")]
+        if self.provider == "smollm2":
+            packages = [(name, find_spec(name) is not None) for name in (PACKAGE, "gguf", "transformers")]
+            return [Need("package", name, there, "", "" if there else INSTALL) for name, there in packages]
+        if self.provider:
+            return []
+        rule = "no language model is set to describe latents"
+        return [Need("settings", "provider", False, rule, f"set `provider`: {', '.join(KINDS)}")]
+
     def choose(self, place: str) -> Provider:
         """The language model."""
         if self.provider == "chat":
@@ -69,4 +90,5 @@ class ProviderSettings:
             return LocalCommand(self.command, self.timeout)
         if self.provider == "smollm2":
             return PackagedSmolLM2()
-        raise Skipped(place, "no language model is set to describe latents", f"set `provider`: {', '.join(KINDS)}")
+        require(self.needs(), place)
+        raise AssertionError("settings without a provider need one")

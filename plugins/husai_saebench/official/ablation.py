@@ -30,11 +30,20 @@ def remove_latents_by_their_means(
         found[ablated] = {}
         for top_n in top_n_values:
             chosen = main.select_top_n_features(node_effects[ablated], top_n, ablated)
-            after = {name: rows - latents[:, chosen] @ sae.W_dec[chosen] for name, (rows, latents) in before.items()}
+            added = _directions(sae, chosen)
+            after = {name: rows - latents[:, chosen] @ added for name, (rows, latents) in before.items()}
             found[ablated][top_n] = main.get_probe_test_accuracy(
                 probes, chosen_classes, after, probe_batch_size, perform_scr
             )
     return found
+
+
+def _directions(sae: Any, chosen: Any) -> Any:
+    """What one unit of each chosen latent adds to a reconstruction; some decoders divide by their rows' lengths."""
+    import torch
+
+    latents = torch.nn.functional.one_hot(chosen.nonzero().squeeze(1), len(chosen)).to(sae.W_dec)
+    return sae.decode(latents) - sae.decode(torch.zeros_like(latents))
 
 
 def _means(rows_bld: Any, sae: Any, batch_size: int) -> tuple[Any, Any]:

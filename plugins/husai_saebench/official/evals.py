@@ -19,6 +19,7 @@ class Eval(ABC):
     """One of them. `about` is the job: model name, hook, layer, width, seed, and the official settings."""
 
     cut: ClassVar[bool] = True  # whether layers above the hook may be left out
+    reads_model: ClassVar[bool] = True  # whether it is handed one
 
     def __init__(self, about: Mapping[str, Any], texts: Texts) -> None:
         self.about, self.texts = about, texts
@@ -224,6 +225,77 @@ class Absorption(Eval):
         return _only("results")
 
 
+class Autointerp(Eval):
+    """Has a language model on a server explain latents. The key comes by the environment, and goes nowhere else."""
+
+    def run(self, name: str, sae: Any, model: Any) -> Path:
+        from sae_bench.evals.autointerp import main
+        from sae_bench.evals.autointerp.eval_config import AutoInterpEvalConfig
+
+        self.texts.hand_over_tokens()
+        main.OpenAI = self._client
+        config = AutoInterpEvalConfig(
+            model_name=self.about["model_name"], random_seed=self.about["seed"], llm_dtype="float32", **self.settings
+        )
+        key = os.environ["OPENAI_API_KEY"]
+        main.run_eval(config, [(name, sae)], "cpu", key, "results", force_rerun=True, artifacts_path=SHARED)
+        return _only("results")
+
+    def _client(self, api_key: str) -> Any:
+        """The official code writes the name of the model into every question; it is asked for by the setting's."""
+        from openai import OpenAI
+
+        client = OpenAI(api_key=api_key, base_url=self.about["server"])
+        asked = client.chat.completions.create
+
+        def ask(**question: Any) -> Any:
+            return asked(**{**question, "model": self.about["judge"]})
+
+        client.chat.completions.create = ask
+        return client
+
+
+class MetaStructure(Eval):
+    """Reads the decoder alone; its own command sets the seed, so whoever calls the function must."""
+
+    reads_model = False
+
+    def run(self, name: str, sae: Any, model: Any) -> Path:
+        from sae_bench.evals.meta_structure import main
+        from sae_bench.evals.meta_structure.eval_config import MetaStructureEvalConfig
+
+        config = MetaStructureEvalConfig(random_seed=self.about["seed"], **self.settings)
+        main.run_eval(config, [(name, sae)], "cpu", "results", force_rerun=True)
+        return _only("results")
+
+
+class Ravel(Eval):
+    """Fetches one of the two models that it knows by itself, and the prompts where they do not lie in the mirror."""
+
+    reads_model = False
+
+    def run(self, name: str, sae: Any, model: Any) -> Path:
+        from sae_bench.evals.ravel import main
+        from sae_bench.evals.ravel.eval_config import RAVELEvalConfig
+
+        prompts, base = self.about["prompts"], Path("artifacts", "base")
+        if prompts:
+            base.mkdir(parents=True)
+            for file in sorted(Path(prompts).glob("*.json")):
+                (base / file.name).symlink_to(file)
+        config = RAVELEvalConfig(
+            model_name=self.about["published_name"],
+            random_seed=self.about["seed"],
+            llm_dtype="float32",
+            artifact_dir="artifacts",
+            **self.settings,
+        )
+        main.run_eval(config, [(name, sae)], "cpu", "results", force_rerun=True, artifacts_path="artifacts")
+        read = [file.read_text() for file in sorted(base.glob("*.json"))]
+        self.texts.note("hub:adamkarvonen/ravel_prompts", read)
+        return _only("results")
+
+
 EVALS: Mapping[str, type[Eval]] = {
     "core": Core,
     "sparse_probing": SparseProbing,
@@ -231,6 +303,9 @@ EVALS: Mapping[str, type[Eval]] = {
     "absorption": Absorption,
     "scr": Scr,
     "tpp": Tpp,
+    "autointerp": Autointerp,
+    "meta_structure": MetaStructure,
+    "ravel": Ravel,
 }
 
 

@@ -143,6 +143,36 @@ class Texts:
 
         activations_store.load_dataset = load
 
+    def hand_over_tokens(self) -> None:
+        """The loader of text that is tokenised in one piece reads the handed documents, where there are any."""
+        from sae_bench.sae_bench_utils import dataset_utils
+
+        official, tokenised = dataset_utils.get_dataset_list_of_strs, dataset_utils.load_and_tokenize_dataset
+
+        def documents(name: str, column: str, shortest: int, characters: int) -> list[str]:
+            if name != OWN:
+                found = official(name, column, shortest, characters)
+                self.note(f"hub:{name}", found)
+                return found
+            found, held = [], 0
+            for text in self.documents():
+                if len(text) > shortest and held <= characters:
+                    found.append(text)
+                    held += len(text)
+            if not found:
+                raise ValueError(f"none of the handed documents is longer than {shortest} characters")
+            self.note(name, found)
+            return found
+
+        def tokens(name: str, length: int, count: int, *rest: Any, **options: Any) -> Any:
+            try:
+                return tokenised(name, length, count, *rest, **options)
+            except AssertionError:
+                raise ValueError(f"the texts of '{name}' give no {count} tokens: hand over more, or ask less") from None
+
+        dataset_utils.get_dataset_list_of_strs = documents
+        dataset_utils.load_and_tokenize_dataset = tokens
+
 
 def settle_words(limit: int | None, seed: int) -> None:
     """Words for absorption in an order that is the same every time, all of them or a sample.

@@ -66,8 +66,10 @@ class _Official:
         kind = EVALS[job["eval"]]
         begun = time.monotonic()
         layers = job["layer"] + 1 if kind.cut else None
-        self.model = load_model(Path(job["model"]), job["model_name"], layers, job["length"])
-        hand_over_model(self.model)
+        self.model = None
+        if kind.reads_model:
+            self.model = load_model(Path(job["model"]), job["model_name"], layers, job["length"])
+            hand_over_model(self.model)
         self.eval = kind(job, self.texts)
         loaded = time.monotonic()
         if job["share"]:  # else each subject is run as the official command would run it
