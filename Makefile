@@ -37,6 +37,8 @@ gate: $(INSTALLED)
 	done
 	$(BIN)/husai audit evidence/release
 	$(BIN)/husai gate evidence/release --policy release; test $$? -eq 2
+	$(BIN)/husai audit evidence/official
+	$(BIN)/husai gate evidence/official --policy official; test $$? -eq 2
 	for bundle in evidence/replication/*; do \
 	  $(BIN)/husai audit $$bundle || exit; \
 	  $(BIN)/husai gate $$bundle --policy replication; test $$? -eq 2 || exit 1; \

@@ -42,7 +42,11 @@ def main() -> None:
     probing = dict(_values(evidence["saebench_sae_probes"])), dict(_values(evidence["sparse_probing"]))
     core = dict(_values(evidence["saebench_core"]))
     found = {
-        "probing": {theirs: _compared(probing[0][theirs], probing[1][ours]) for theirs, ours in PROBES},
+        "probing": {
+            f"{theirs}{f', k = {k}' if k else ''}": _compared(_at(probing[0][theirs], k), _at(probing[1][ours], k))
+            for theirs, ours in PROBES
+            for k in sorted({key[1] for key in probing[1][ours]})
+        },
         "core_wrong_and_right": {f"{wrong} against {right}": _apart(core[wrong], core[right]) for wrong, right in CORE},
     }
     text = json.dumps(found, indent=1)
@@ -61,6 +65,10 @@ def _values(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[Key, float]
             key = (measurement["condition"], k, observation["seeds"][0], part)
             found.setdefault(measurement["metric"]["name"], {})[key] = observation["value"]
     yield from found.items()
+
+
+def _at(values: Mapping[Key, float], k: str) -> dict[Key, float]:
+    return {key: value for key, value in values.items() if key[1] == k}
 
 
 def _compared(theirs: Mapping[Key, float], ours: Mapping[Key, float]) -> dict[str, Any]:
