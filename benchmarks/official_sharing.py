@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -116,7 +115,6 @@ def _run(
             for number in range(saes):
                 results.append(json.loads(Path(worker.ask(f"sae{number}")["file"]).read_text()))
         seconds = time.monotonic() - begun
-        shutil.rmtree(folder / "subjects")
     return seconds, results
 
 
