@@ -18,15 +18,23 @@ def render(name: str) -> str:
     return f"<!-- Written by: {COMMAND} -->\n\n{PAGES[name]().strip()}\n"
 
 
-def main() -> None:
-    """Write every page whose text differs, and say which."""
-    for name in PAGES:
-        path = DOCS / "reference" / f"{name}.md"
-        text = render(name)
-        if not path.exists() or path.read_text("utf-8") != text:
-            path.write_text(text, "utf-8")
-            print(f"wrote {path.relative_to(DOCS.parent)}")
+def stale() -> list[Path]:
+    """The pages whose text is not what the code gives."""
+    paths = {name: DOCS / "reference" / f"{name}.md" for name in PAGES}
+    return [p for name, p in paths.items() if not p.exists() or p.read_text("utf-8") != render(name)]
+
+
+def main(arguments: list[str]) -> int:
+    """Write every page that is stale and say which; with `--check`, only say, and fail if there is one."""
+    for path in (found := stale()):
+        if arguments != ["--check"]:
+            path.write_text(render(path.stem), "utf-8")
+        print(f"{'stale' if arguments == ['--check'] else 'wrote'}: {path.relative_to(DOCS.parent)}")
+    if found and arguments == ["--check"]:
+        print(f"run: {COMMAND}")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

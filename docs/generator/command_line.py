@@ -40,9 +40,9 @@ def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def _options(context: click.Context) -> str:
-    options = [p for p in context.command.get_params(context) if isinstance(p, click.Option) and not p.hidden]
+    options = [p for p in context.command.get_params(context) if isinstance(p, click.Option) and p.name != "help"]
     rows = [(code(", ".join([*o.opts, *o.secondary_opts])), _value(o, context), o.help or "") for o in options]
-    return table(["option", "value", "what it does"], rows)
+    return table(["option", "value", "what it does"], rows) if rows else ""
 
 
 def _value(option: click.Option, context: click.Context) -> str:
@@ -55,6 +55,7 @@ def _value(option: click.Option, context: click.Context) -> str:
         text = code(option.metavar or option.make_metavar(context))
     notes = ["required"] if option.required else []
     notes += ["may be repeated"] if option.multiple else []
-    if option.show_default and option.default not in (None, ()) and not callable(option.default):
-        notes.append(f"default {code(option.default)}")
+    if option.show_default and option.default and not callable(option.default):
+        default = option.default if isinstance(option.default, list | tuple) else [option.default]
+        notes.append(f"default {', '.join(map(code, default))}")
     return "; ".join([text, *notes])

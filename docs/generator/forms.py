@@ -69,7 +69,8 @@ def form(schema: Schema, root: Schema) -> str:
 
 def _typed(kind: str, schema: Schema, root: Schema) -> str:
     if kind == "array":
-        return f"list of {form(schema['items'], root)}" if "items" in schema else "list"
+        item = form(schema["items"], root) if "items" in schema else ""
+        return f"list of ({item})" if "," in item else f"list of {item}" if item else "list"
     if kind == "object":
         return "table"
     return {"string": "text", "boolean": "true or false"}.get(kind, kind)
