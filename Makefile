@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: study test smoke lint types gate claims self-test evidence release replication peers real official
+.PHONY: study test smoke lint types gate claims docs tutorial self-test evidence release replication peers real official
 
 study: $(INSTALLED)
 	$(BIN)/husai run studies/toy.toml --out runs/toy
@@ -48,6 +48,17 @@ gate: $(INSTALLED)
 claims: $(INSTALLED)
 	$(BIN)/husai claims check --unclaimed
 	$(BIN)/husai claims render --check
+
+# The documentation as a site in build/site; a link that leads nowhere, or a page that is in no menu, is an error.
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/mkdocs build --strict
+
+# The tutorial from a clone of its own, as its reader follows it: everything installed, everything trained.
+tutorial: $(INSTALLED)
+	$(BIN)/python -m pytest -m walk
 
 # Replaces the committed bundles by new runs of their studies; start from a clean tree, so that provenance says so.
 evidence: export HUSAI_CACHE = runs/evidence/cache

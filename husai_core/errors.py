@@ -18,6 +18,22 @@ class ExitCode(IntEnum):
     USAGE = 64
     INTERRUPTED = 130
 
+    @property
+    def meaning(self) -> str:
+        """What it says, as the documentation does."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.RELEASED: "released: every rule of the policy holds; of other commands: done",
+    ExitCode.NOT_RELEASED: "not released: a rule fails, is missing, or is inconclusive",
+    ExitCode.INVALID: "the evidence is invalid or was tampered with",
+    ExitCode.ERROR: "an error, in an evaluator or in HUSAI",
+    ExitCode.NOTHING_EVALUATED: "nothing was evaluated",
+    ExitCode.USAGE: "the command line, the study or the policy is wrong",
+    ExitCode.INTERRUPTED: "interrupted; what was finished is kept",
+}
+
 
 class HusaiError(Exception):
     """A mistake outside this code. Its text is one line: `place: rule (next step)`."""
