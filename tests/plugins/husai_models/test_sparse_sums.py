@@ -34,7 +34,9 @@ def test_no_test_row_is_a_training_row_and_every_row_is_one(tmp_path):
     sums, settings = drawn(tmp_path), SparseSumsSettings()
     corpus = SparseSums().tokenise(settings, 0, tmp_path)
     assert sorted([*corpus.train.tolist(), *corpus.test.tolist()]) == list(range(2048))
-    assert not {tuple(r) for r in sums.rows[corpus.train].tolist()} & {tuple(r) for r in sums.rows[corpus.test].tolist()}
+    assert not {tuple(r) for r in sums.rows[corpus.train].tolist()} & {
+        tuple(r) for r in sums.rows[corpus.test].tolist()
+    }
 
 
 def test_it_knows_what_made_a_row(tmp_path):
