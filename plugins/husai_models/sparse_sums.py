@@ -25,7 +25,7 @@ TEST_SHARE = 0.25
 
 @dataclass(frozen=True)
 class SparseSumsSettings:
-    """On every row `active` of the `features` fire, with magnitudes from 1 to 2; `bias` is the norm of what is added."""
+    """On every row `active` of the `features` fire, with magnitudes from 1 to 2; `bias` is the norm of an offset."""
 
     features: int = 32
     width: int = 16

@@ -54,7 +54,7 @@ class MyPlugin(Architecture):
         }
 
     def encode(self, params: Params, x: Tensor, settings: MyPluginSettings) -> Tensor:
-        """All seeds are trained together: parameters may have a leading axis, so write `...`, `@` and `unsqueeze(-2)`."""
+        """Seeds are trained together: parameters may have a leading axis, so write `...`, `@` and `unsqueeze(-2)`."""
         centred = x - params["b_dec"].unsqueeze(-2)
         return self.activation(centred @ params["W_enc"] + params["b_enc"].unsqueeze(-2), settings)
 
