@@ -22,6 +22,7 @@ MOST_LETTERS = 40
 _FOLDER = Path(__file__).parent / "templates"
 _COMMON = "common"
 _NAME, _CLASS = "myplugin", "MyPlugin"
+_LEFT_BY_TOOLS = {"__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache"}
 _FORM = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -66,7 +67,7 @@ def package(kind: str, name: str, plugins: PluginTable) -> Package:
     files = {}
     for source in (_COMMON, kind):
         for path in sorted((_FOLDER / source).rglob("*")):
-            if path.is_file() and path.suffix != ".pyc":
+            if path.is_file() and not _LEFT_BY_TOOLS & set(path.parts):
                 named = _named(path.relative_to(_FOLDER / source).as_posix(), name)
                 files[named] = _named(path.read_text("utf-8"), name)
     return Package(kind, name, files)

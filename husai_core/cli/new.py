@@ -33,5 +33,5 @@ def command(kind: str, name: str, folder: Path) -> None:
     quoted = shlex.quote(str(written))
     click.echo("next:")
     click.echo(f"  cd {quoted} && pip install -e '.[test]'")
-    click.echo("  pytest")
+    click.echo("  python -m pytest")
     click.echo("  husai run studies/smoke.toml --out runs/smoke && husai gate runs/smoke --policy studies/policy.toml")

@@ -75,7 +75,7 @@ def test_what_was_written_and_what_comes_next_is_printed(tmp_path: Path, capsys:
     assert first == f"{home}/husai-fox: the metric 'fox'"
     assert "  husai_fox/__init__.py" in files
     assert go == f"  cd '{home}/husai-fox' && pip install -e '.[test]'"
-    assert test == "  pytest"
+    assert test == "  python -m pytest"
     assert run.startswith("  husai run studies/smoke.toml --out runs/smoke && husai gate runs/smoke ")
 
 

@@ -37,7 +37,8 @@ def test_the_wheel_holds_every_file_of_the_templates(wheel: Path) -> None:
     here = {p.relative_to(ROOT).as_posix() for p in (ROOT / "husai_core" / "templates").rglob("*") if p.is_file()}
     held = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("husai_core/templates/")}
     assert "husai_core/templates/common/.github/workflows/ci.yml" in held
-    assert held == {name for name in here if not name.endswith(".pyc")}
+    left_by_tools = ("/__pycache__/", "_cache/")
+    assert held == {name for name in here if not any(part in name for part in left_by_tools)}
 
 
 def test_a_gate_from_the_wheel_finds_its_policy_and_judges(wheel: Path, tmp_path: Path) -> None:
