@@ -84,7 +84,7 @@ self-test: $(INSTALLED)
 
 # What `husai new` writes is installed beside HUSAI, tested, listed, run and gated.
 templates: $(INSTALLED)
-	$(BIN)/python -m pytest -m templates tests/repository/test_templates.py tests/repository/test_tutorial.py tests/third_party
+	$(BIN)/python -m pytest -n auto --dist loadscope -m templates tests/repository/test_templates.py tests/repository/test_tutorial.py tests/third_party
 
 # Formulas against other libraries that train dictionaries. What their packages pull in is not needed, hence --no-deps.
 peers: $(INSTALLED)

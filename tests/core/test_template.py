@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -59,6 +61,22 @@ def test_it_uses_public_names_only(written: Path) -> None:
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("husai"):
             assert node.module == "husai_core"
             assert {alias.name for alias in node.names} <= set(husai_core.__all__)
+
+
+def test_its_workflow_is_yaml_and_installs_what_the_package_requires(written: Path) -> None:
+    yaml = pytest.importorskip("yaml", reason="reading YAML needs pyyaml")
+    workflow = yaml.safe_load((written / ".github" / "workflows" / "ci.yml").read_text())
+    project = tomllib.loads((written / "pyproject.toml").read_text())["project"]
+    assert [workflow["env"]["HUSAI"]] == project["dependencies"]
+
+
+def test_a_package_is_written_where_torch_is_not_installed(tmp_path: Path) -> None:
+    call = (
+        "import sys; sys.modules['torch'] = None\nfrom husai_core.cli import invoke\n"
+        f"sys.exit(invoke(['new', 'metric', 'fox', '--folder', {str(tmp_path)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("file", "schema"), [("smoke.toml", "study"), ("policy.toml", "policy")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -74,8 +75,12 @@ def test_it_is_listed_and_ready(author: Author) -> None:
 
 
 def test_its_study_runs_and_the_gate_releases_the_bundle_that_names_it(author: Author) -> None:
-    ran = author.husai("run", "studies/smoke.toml", "--out", "runs/smoke")
-    assert ran.returncode == 0, ran.stderr
+    workflow = (author.folder / ".github" / "workflows" / "ci.yml").read_text()
+    commands = re.findall(r"run: husai (.+)", workflow)
+    assert [command.split()[0] for command in commands] == ["run", "gate"]
+    for command in commands:
+        done = author.husai(*command.split())
+        assert done.returncode == 0, done.stdout + done.stderr
     judged = author.husai("gate", "runs/smoke", "--policy", "studies/policy.toml", "--format", "json")
     assert judged.returncode == 0, judged.stdout
     rows = json.loads(judged.stdout)["rows"]

@@ -1,4 +1,4 @@
-"""The tutorial about plugins, carried out: its commands with their exit codes, its edits, and what it says is printed."""
+"""The tutorial about plugins, carried out: its commands with their exit codes, its edits, and what is printed."""
 
 from __future__ import annotations
 
