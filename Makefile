@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: study test smoke lint types gate claims docs tutorial self-test evidence release replication peers real official
+.PHONY: study test smoke lint types gate claims docs tutorial self-test templates evidence release replication peers real official
 
 study: $(INSTALLED)
 	$(BIN)/husai run studies/toy.toml --out runs/toy
@@ -94,6 +94,10 @@ replication: $(INSTALLED)
 self-test: $(INSTALLED)
 	$(BIN)/husai run studies/untrained-candidate.toml --out runs/untrained-candidate
 	$(BIN)/husai gate runs/untrained-candidate --policy toy; test $$? -eq 2
+
+# What `husai new` writes is installed beside HUSAI, tested, listed, run and gated.
+templates: $(INSTALLED)
+	$(BIN)/python -m pytest -n auto --dist loadscope -m templates tests/repository/test_templates.py tests/repository/test_tutorial.py tests/third_party
 
 # Formulas against other libraries that train dictionaries. What their packages pull in is not needed, hence --no-deps.
 peers: $(INSTALLED)

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,14 +15,31 @@ from typing import Any, Literal
 
 import pluggy
 
+import husai_core
 from husai_core import hookspecs
+from husai_core.benchmark import Benchmark
+from husai_core.control import AnyControl
 from husai_core.errors import UsageError, did_you_mean
 from husai_core.evidence import Origin
+from husai_core.importer import Importer
+from husai_core.metric import Metric
+from husai_core.model import Model
 from husai_core.need import Need
+from husai_core.sae import Architecture
 from husai_core.sources import source_digest
+from husai_core.texts import TextSource
 
 GROUP = "husai"
-KINDS = ("models", "architectures", "controls", "metrics", "texts", "benchmarks", "importers")
+_OFFERED: Mapping[str, type] = {
+    "models": Model,
+    "architectures": Architecture,
+    "controls": AnyControl,
+    "metrics": Metric,
+    "texts": TextSource,
+    "benchmarks": Benchmark,
+    "importers": Importer,
+}
+KINDS = tuple(_OFFERED)
 
 # What brings a missing library; the extra is shorter to type and tested together.
 _EXTRA_OF = {
@@ -65,19 +82,30 @@ class Plugin:
 
 @dataclass(frozen=True)
 class EntryPoint:
-    """An entry point of the group `husai`, with the distribution that declares it."""
+    """An entry point of the group `husai`, with the distribution that declares it.
+
+    `built_for` is the range of versions of HUSAI that the distribution requires, such as ">=0.1,<1"; empty: any.
+    """
 
     name: str
     module: str
     distribution: str
+    built_for: str = ""
+
+
+class _Unfit(Exception):
+    """A module that was imported and is no plugin; the text is the rule that it breaks."""
 
 
 def installed_entry_points() -> list[EntryPoint]:
     """Every declared plugin module of every installed distribution."""
     found = []
+    ranges: dict[str, str] = {}
     for point in metadata.entry_points(group=GROUP):
         owner = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
-        found.append(EntryPoint(point.name, point.value, owner))
+        if point.dist and owner not in ranges:
+            ranges[owner] = _range_for_husai(point.dist)
+        found.append(EntryPoint(point.name, point.value, owner, ranges.get(owner, "")))
     return sorted(found, key=lambda p: (p.distribution, p.name))
 
 
@@ -115,13 +143,24 @@ class PluginTable:
         singular = kind.removesuffix("s")
         if not matches:
             known = {p.name for p in self._plugins if p.kind == kind}
-            raise UsageError(place, f"no {singular} '{name}' is installed", did_you_mean(name, known))
+            step = "; ".join([did_you_mean(name, known), *self._unread()])
+            raise UsageError(place, f"no {singular} '{name}' is installed", step)
         plugin = matches[0]
         if plugin.status != "ready":
             raise UsageError(place, f"{singular} '{name}' cannot be used: {plugin.problem}", plugin.next_step)
         return plugin
 
+    def _unread(self) -> list[str]:
+        """The modules of other distributions that may offer what was not found, had they been usable."""
+        broken = [p for p in self._plugins if p.kind == "module" and not p.distribution.startswith("husai ")]
+        return [f"or it is in {p.module} of {p.distribution}, which cannot be used: {p.problem}" for p in broken]
+
     def _load(self, point: EntryPoint) -> list[Plugin]:
+        if point.built_for and not _covers(point.built_for):
+            package = point.distribution.partition(" ")[0]
+            problem = f"PLUGIN-VERSION: built for husai{point.built_for}, and this is husai {husai_core.__version__}"
+            next_step = f"pip install --upgrade {package}, or pip install 'husai{point.built_for}'"
+            return [_broken(point, "refused", problem, next_step)]
         try:
             module = importlib.import_module(point.module)
             return self._collect(point, module)
@@ -132,7 +171,9 @@ class PluginTable:
             missing = (error.name or "").partition(".")[0]
             problem = f"needs '{missing}', which is not installed"
             return [_broken(point, "unavailable", problem, install_command(missing))]
-        except Exception as error:
+        except _Unfit as error:
+            return [_broken(point, "failed", str(error), f"fix or uninstall {point.distribution}")]
+        except (Exception, SystemExit) as error:  # a script that calls sys.exit at its end is no reason to stop either
             where = traceback.extract_tb(error.__traceback__)[-1]
             problem = f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}: {error}"
             next_step = f"fix or uninstall {point.distribution}"
@@ -147,10 +188,10 @@ class PluginTable:
             if hook is None:
                 continue
             self._manager.parse_hookimpl_opts(module, f"husai_{kind}")
-            for item in hook():
+            for item in _items(kind, hook(), point):
                 found.append(_offered(kind, item, point, source))
         if not found:
-            raise ValueError(f"{point.module} implements no hook; a plugin defines one of {', '.join(_hook_names())}")
+            raise _Unfit(f"{point.module} implements no hook; a plugin defines one of {', '.join(_hook_names())}")
         return found
 
     def _refuse_unknown_hooks(self, module: ModuleType) -> None:
@@ -158,9 +199,9 @@ class PluginTable:
         marked = [n for n in vars(module) if n.startswith("husai_") and inspect.isfunction(vars(module)[n])]
         for name in marked:
             if name not in _hook_names():
-                raise ValueError(f"'{name}' is no hook of HUSAI; {did_you_mean(name, _hook_names())}")
+                raise _Unfit(f"'{name}' is no hook of HUSAI; {did_you_mean(name, _hook_names())}")
             if self._manager.parse_hookimpl_opts(module, name) is None:
-                raise ValueError(f"'{name}' lacks the @hookimpl decorator")
+                raise _Unfit(f"'{name}' lacks the @hookimpl decorator")
         self._manager.register(module)
         self._manager.check_pending()
 
@@ -182,6 +223,45 @@ class PluginTable:
 
 def _hook_names() -> list[str]:
     return [f"husai_{kind}" for kind in KINDS]
+
+
+def _range_for_husai(distribution: metadata.Distribution) -> str:
+    """What its metadata says of HUSAI under `Requires-Dist`; the extras that it defines itself are left out."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    ranges = []
+    for line in distribution.requires or ():
+        if not line.lower().startswith(GROUP):
+            continue
+        try:
+            needs = Requirement(line)
+        except InvalidRequirement:
+            continue  # pip would have refused it
+        applies = needs.marker is None or needs.marker.evaluate({"extra": ""})
+        if canonicalize_name(needs.name) == GROUP and applies:
+            ranges.append(str(needs.specifier))
+    return ",".join(sorted(part for part in ranges if part))
+
+
+def _covers(versions: str) -> bool:
+    """Whether this HUSAI is one of these versions; one that is not yet released counts as what it will be."""
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
+
+    return SpecifierSet(versions).contains(Version(husai_core.__version__).base_version, prereleases=True)
+
+
+def _items(kind: str, returned: Any, point: EntryPoint) -> Sequence[Any]:
+    """What a hook returned, after a look at whether it is what the hook is for."""
+    if not isinstance(returned, Sequence) or isinstance(returned, str):
+        raise _Unfit(f"husai_{kind} returned a {type(returned).__name__}; a hook returns a list of objects")
+    for item in returned:
+        if not isinstance(item, _OFFERED[kind]):
+            what = f"the class {item.__name__}; call it" if isinstance(item, type) else f"a {type(item).__name__}"
+            wanted = f"husai_core.{_OFFERED[kind].__name__}"
+            raise _Unfit(f"husai_{kind} of {point.module} returned {what}, where objects of {wanted} belong")
+    return returned
 
 
 def _offered(kind: str, item: Any, point: EntryPoint, source: str) -> Plugin:

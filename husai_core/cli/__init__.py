@@ -29,6 +29,7 @@ COMMANDS = {
     "show": "Say what is in a bundle.",
     "pack": "Write a bundle as one zip, which gate and audit read as it is.",
     "doctor": "Say what can run on this machine, and the command that brings what is missing.",
+    "new": "Write a plugin package to begin with: an architecture, a benchmark or a metric.",
     "plugins": "List every plugin with its origin, version and status, or check one.",
     "schema": "Show a schema, or check a file against one.",
     "convert": "Turn a checkpoint of another library into SAELens's layout.",

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from husai_core.cli.arguments import PATH
-from husai_core.errors import ExitCode, InvalidEvidence, UsageError, did_you_mean, one_line
+from husai_core.errors import ExitCode, HusaiError, InvalidEvidence, UsageError, did_you_mean, one_line
 
 
 @click.group("schema")
@@ -52,14 +52,18 @@ def metric_cards() -> None:
 @click.argument("files", nargs=-1, required=True, type=PATH)
 def check(files: tuple[Path, ...]) -> int:
     """Check FILES (JSON or TOML) against the schema that each names under the key 'schema'."""
-    broken = False
+    worst = ExitCode.RELEASED
     for path in files:
-        for line in _problems(path):
-            broken = True
+        try:
+            lines, code = _problems(path), ExitCode.INVALID
+        except HusaiError as error:  # a file that cannot be read hides no other
+            lines, code = [one_line(error)], error.exit_code
+        for line in lines:
+            worst = max(worst, code)
             click.echo(line, err=True)
-    if not broken:
+    if not worst:
         click.echo(f"{len(files)} valid")
-    return ExitCode.INVALID if broken else ExitCode.RELEASED
+    return worst
 
 
 def _problems(path: Path) -> list[str]:

@@ -101,8 +101,9 @@ def _rule(error: Any) -> str:
     keyword, value = error.validator, error.validator_value
     match keyword:
         case "required":
-            missing = next(key for key in value if key not in error.instance)
-            return f"the key '{missing}' is missing"
+            missing = [key for key in value if key not in error.instance]  # and one error for each of them
+            named = next((key for key in missing if str(error.message).startswith(repr(key))), missing[0])
+            return f"the key '{named}' is missing"
         case "additionalProperties":
             known = set(error.schema.get("properties", ()))
             patterns = error.schema.get("patternProperties", ())

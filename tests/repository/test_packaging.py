@@ -33,6 +33,14 @@ def test_the_wheel_holds_packages_schemas_policies_and_no_plain_folder(wheel: Pa
     assert "husai_core/py.typed" in names
 
 
+def test_the_wheel_holds_every_file_of_the_templates(wheel: Path) -> None:
+    here = {p.relative_to(ROOT).as_posix() for p in (ROOT / "husai_core" / "templates").rglob("*") if p.is_file()}
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("husai_core/templates/")}
+    assert "husai_core/templates/common/.github/workflows/ci.yml" in held
+    left_by_tools = ("/__pycache__/", "_cache/")
+    assert held == {name for name in here if not any(part in name for part in left_by_tools)}
+
+
 def test_a_gate_from_the_wheel_finds_its_policy_and_judges(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     call = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from husai_core.cli import main; main(sys.argv[1:])"

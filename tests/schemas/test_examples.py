@@ -87,3 +87,9 @@ def test_a_foreign_reference_is_never_fetched(monkeypatch: pytest.MonkeyPatch) -
 def test_a_pattern_does_not_forgive_a_final_line_break() -> None:
     document = json.loads((FOLDER / "subject" / "examples" / "valid" / "candidate.json").read_text())
     assert husai_schemas.problems("subject", {**document, "name": document["name"] + "\n"})
+
+
+def test_every_missing_key_is_named_once() -> None:
+    rules = [problem.rule for problem in husai_schemas.problems("policy", {"schema": "husai:policy/v1"})]
+    wanted = [key for key in husai_schemas.load("policy")["required"] if key != "schema"]
+    assert sorted(rules) == sorted(f"the key '{key}' is missing" for key in wanted)

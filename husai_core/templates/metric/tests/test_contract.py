@@ -1,0 +1,3 @@
+from husai_core.testing import metric_contract
+
+test_contract = metric_contract("myplugin")
