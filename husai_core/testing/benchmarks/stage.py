@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 HOOK = "blocks.0.hook_resid_post"
 BOS = 0
-OF_A_CLASS = range(1, 5), range(5, 9)  # words that a document of that class has more often
-COMMON = range(9, LATENTS)
+OF_A_CLASS = (1, 2)  # the word that a document of that class has more often
+COMMON = range(3, LATENTS)
 DOCUMENTS, WORDS = 220, 40  # of each class in a set; in each document
 
 Texts = Callable[[str], TextSet]
@@ -68,7 +68,7 @@ def stage() -> Stage:
 
 
 def documents(name: str) -> TextSet:
-    """A set of that name: two classes by turns, told apart by a few words; neighbours are pairs of a contrast."""
+    """A set of that name: two classes by turns, told apart by a word each; neighbours are pairs of a contrast."""
     return _documents(name)
 
 
@@ -78,8 +78,8 @@ def _documents(name: str) -> TextSet:
     texts, labels, pairs = [], [], []
     for number in range(2 * DOCUMENTS):
         label = number % 2
-        words = [drawn.choice(OF_A_CLASS[label] if drawn.random() < 0.12 else COMMON) for _ in range(WORDS)]
-        words[-1] = drawn.choice(OF_A_CLASS[label] if drawn.random() < 0.7 else COMMON)
+        words = [OF_A_CLASS[label] if drawn.random() < 0.12 else drawn.choice(COMMON) for _ in range(WORDS)]
+        words[-1] = OF_A_CLASS[label] if drawn.random() < 0.7 else drawn.choice(COMMON)
         texts.append(" ".join(f"w{word}" for word in words))
         labels.append(label)
         if label:

@@ -33,7 +33,7 @@ def within_bounds(trial: Trial) -> None:
             raise Broken(f"of {what} it gives {value!r}, outside [{card.low}, {card.high}]")
 
 
-@check(after=("computes",))
+@check(after=("computes", "within_bounds"))
 def degenerate_input(trial: Trial) -> None:
     """Of input without a value it gives a finite number within its bounds, or raises a ValueError that says why not."""
     card = trial.metric.card

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SEED = 0
 ROWS_SHOWN = 16
-TEXTS = ("w1 w2 w3", "one more text", "w1 w2 w3")
+TEXTS = ("w1 w2 w3", "a longer text of more words", "w1 w2 w3")
 
 
 class Trial:

@@ -18,7 +18,7 @@ numpy.save(Path(PLACE.name) / "rows.npy", numpy.random.default_rng(0).normal(siz
 RUNS: dict[str, dict[str, Any]] = {
     "modular_addition": {
         "settings": {"p": 11, "d_model": 16, "heads": 2, "d_mlp": 16, "target_accuracy": 0.01},
-        "known_failures": {"checks_can_fail": "an accuracy of 0.01 is asked for here; to learn to add takes a minute"},
+        "known_failures": {"checks_hold": "a network this small does not learn to add; the real one takes a minute"},
     },
     "sequence_copy": {
         "settings": {"letters": 3, "length": 3, "rows": 60, "d_model": 32, "batch_size": 32},
