@@ -34,7 +34,7 @@ def benchmark_contract(
     """A pytest test that holds an installed benchmark, or the one given, to every check of the contract.
 
     It is run on a small stage with a known-good and a known-bad subject, or on the one given. `metrics` are offered
-    beside the installed ones; `promises` says what it is known not to do.
+    beside the installed ones; `promises`, here or as an attribute of the class, says what it is known not to do.
     """
     return as_test(benchmark_contracts(benchmark, settings, stage, metrics, promises, known_failures))
 
@@ -57,10 +57,11 @@ def benchmark_contracts(
         raise UsageError("settings", "an empty list runs no check", "give at least one, {} for the defaults")
     for table in tables:
         parse_settings(benchmark.Settings, table, "settings")
+    promises = promises or getattr(benchmark, "promises", None) or Promises()
     offered = {metric.name: metric for metric in (*(p.item for p in plugins.of_kind("metrics")), *metrics)}
     names = [label_of(table) for table in tables] if len(tables) > 1 else [""]
     trials = {
-        name: Trial(benchmark, table, stage, offered.values(), promises or Promises())
+        name: Trial(benchmark, table, stage, offered.values(), promises)
         for name, table in zip(names, tables, strict=True)
     }
     return contracts_of(f"benchmark '{benchmark.name}'", CHECKS, trials, known_failures or {}, one_thread)

@@ -12,8 +12,9 @@ from husai_core.errors import Skipped as Inapplicable
 from husai_core.evidence import Measurement
 from husai_core.model import Known
 from husai_core.sae import Coder
+from husai_core.testing.benchmarks.listening import Listening
 from husai_core.testing.benchmarks.stage import Stage
-from husai_core.testing.benchmarks.trial import Trial, copied
+from husai_core.testing.benchmarks.trial import Trial, copied, values_of
 from husai_core.testing.contract import Broken, Skipped, check
 from husai_core.testing.generators import fixed_generators
 
@@ -107,6 +108,41 @@ def _refuse(measurement: Measurement, trial: Trial) -> None:
     refuse_unsound(measurement, trial.cards, trial.stage.conditions)
 
 
+@check(after=("finite", "deterministic"))
+def own_rows(trial: Trial) -> None:
+    """A condition with a network of its own is measured on what that shows, and no other condition is."""
+    found, stage, called = trial.found, trial.stage, list[bool]()
+    (name, coders), *others = reversed(list(stage.conditions.items()))
+    heard = {name: tuple(_sabotaged(coder, lambda latents: latents, called) for coder in map(copied, coders))}
+    rows = _other(stage.rows_in)
+    own = (rows, rows if stage.rows_out is stage.rows_in else _other(stage.rows_out))
+    task = dataclasses.replace(
+        trial.task(stage),
+        conditions={**{other: tuple(map(copied, theirs)) for other, theirs in others}, **heard},
+        own={name: own},
+        own_readers={name: Listening(stage.reader, _other)} if stage.reader else {},
+    )
+    try:
+        with fixed_generators():
+            seen = values_of(list(trial.benchmark.measure(task)))
+    except HusaiError:
+        return  # these rows, made up for it, are refused: so they were looked at
+    before = values_of(found)
+    changed = [key for key, value in seen.items() if key in before and value != before[key]]
+    if strange := [key for key in changed if key[0] != name]:
+        raise Broken(f"{strange[0][1]} of {strange[0][0]} is another one where {name} has a network of its own")
+    if not called:
+        raise Skipped("it encodes nothing")
+    if not changed:
+        rule = f"a network of its own makes no difference to {name}"
+        raise Broken(f"{rule}: ask task.own_rows(condition), or task.read(..., condition=condition)")
+
+
+def _other(rows: Tensor) -> Tensor:
+    """What another network might show."""
+    return 0.7 * rows.flip(-1)
+
+
 @check(after=("measures",))
 def skips_with_a_next_step(trial: Trial) -> None:
     """With no model to ask and nothing known of the rows it still measures, or is `Skipped` with a next step."""
@@ -124,4 +160,4 @@ def skips_with_a_next_step(trial: Trial) -> None:
         raise Broken(text) from error
 
 
-CHECKS = (a_failure_is_raised, nan_is_no_number, nan_rows_are_no_numbers, skips_with_a_next_step)
+CHECKS = (a_failure_is_raised, nan_is_no_number, nan_rows_are_no_numbers, own_rows, skips_with_a_next_step)

@@ -15,6 +15,7 @@ from husai_core.metric import Metric, MetricCard
 from husai_core.model import Known
 from husai_core.sae import Coder
 from husai_core.settings import parse_settings
+from husai_core.testing.benchmarks.listening import Listening
 from husai_core.testing.benchmarks.stage import Stage
 from husai_core.testing.contract import Broken, Skipped
 from husai_core.testing.generators import changed_generators, fixed_generators
@@ -103,12 +104,20 @@ class Trial:
         known = self.stage.known
         labels, tables = ({n: v.clone() for n, v in part.items()} for part in (known.labels, known.tables))
         told: list[float] = []
+        reader: Any = Listening(self.stage.reader) if self.stage.reader else None
         task = self.task(
-            self.stage, known=lambda: Known(labels, tables), progress=lambda fraction, note: told.append(fraction)
+            self.stage,
+            known=lambda: Known(labels, tables),
+            progress=lambda fraction, note: told.append(fraction),
+            reader=reader,
         )
         before = {name: value.clone() for name, value in _tensors(task, labels, tables).items()}
         changed = changed_generators(lambda: list(self.benchmark.measure(task)))
-        return Watched(before, _tensors(task, labels, tables), changed, told)
+        after = _tensors(task, labels, tables)
+        for number, rows in enumerate(reader.handed if reader else ()):
+            name = f"the activations of documents that were read, {number}"
+            before[name], after[name] = reader.as_they_were[number], rows
+        return Watched(before, after, changed, told)
 
     def run(self, stage: Stage | None = None, **changes: Any) -> list[Measurement]:
         """All measurements on a copy of a stage; `changes` are of the task."""

@@ -70,21 +70,27 @@ class Rows(Benchmark):
     def measure(self, task):
         for number, (condition, coders) in enumerate(task.conditions.items()):
             task.progress(number / len(task.conditions), condition)
-            fits = {c.seed: task.remember(f"{condition} {c.seed}", lambda c=c: self.fit(c, task)) for c in coders}
+            fits = {}
+            for c in coders:
+                work = lambda c=c, condition=condition: self.fit(c, task, condition)  # noqa: E731
+                fits[c.seed] = task.remember(f"{condition} {c.seed}", work)
             yield self.of_seeds(condition, fits)
             yield from self.pairs(condition, coders, task)
 
     def of_seeds(self, condition, fits):
         return Measurement(self.metric, condition, tuple(Observation((s,), value) for s, value in fits.items()))
 
-    def fit(self, coder, task):
-        rows = task.own_rows("")[0]
+    def fit(self, coder, task, condition):
+        rows = self.rows(task, condition)
         left = total = 0.0
         mean = rows.double().mean(0)
         for x in rows.split(task.settings.rows_per_slice):
             left += float((x - coder.reconstruct(x, self.encode(coder, x))).double().square().sum())
             total += float((x.double() - mean).square().sum())
         return self.sound(1 - left / total)
+
+    def rows(self, task, condition):
+        return task.own_rows(condition)[0]
 
     def sound(self, value):
         if value != value:
@@ -122,12 +128,15 @@ class Labels(Benchmark):
         for condition, coders in task.conditions.items():
             seen = []
             for name, texts in sorted(task.texts.items()):
-                found = task.read(texts.texts, 60).rows_in
+                found = self.read(task, texts, condition)
                 for coder in coders:
                     work = lambda c=coder, f=found, t=texts: self.score(c, f, t)  # noqa: E731
                     score = task.remember(f"{condition} {coder.seed} {name}", work)
                     seen.append(Observation((coder.seed,), score, name))
             yield Measurement("zoo_told", condition, tuple(seen), chance=self.chance)
+
+    def read(self, task, texts, condition):
+        return task.read(texts.texts, 16, condition=condition).rows_in
 
     def score(self, coder, rows, texts):
         x = coder.encode(rows).unflatten(0, (len(texts.texts), -1)).mean(1).double()
@@ -284,6 +293,13 @@ class ChangesTheTruth(Rows):
             label.clamp_(max=1.0)
 
 
+@caught_by("inputs_unchanged")
+class CentresWhatWasRead(Labels):
+    def read(self, task, texts, condition):
+        rows = super().read(task, texts, condition)
+        return rows.sub_(rows.mean(0))
+
+
 @caught_by("global_rng_untouched")
 class DrawsFromTorch(Rows):
     def encode(self, coder, x):
@@ -335,8 +351,8 @@ class KeepsItBeside(Rows):
         self.beside = {}
         yield from super().measure(task)
 
-    def fit(self, coder, task):
-        value = super().fit(coder, task)
+    def fit(self, coder, task, condition):
+        value = super().fit(coder, task, condition)
         self.beside[round(value, 9)] = 0.1
         return value
 
@@ -352,18 +368,18 @@ class RemembersUnderOneName(Rows):
 
 @caught_by("a_failure_is_raised")
 class LeavesOutWhatBreaks(Rows):
-    def fit(self, coder, task):
+    def fit(self, coder, task, condition):
         try:
-            return super().fit(coder, task)
+            return super().fit(coder, task, condition)
         except RuntimeError:
             return 0.0
 
 
 @caught_by("a_failure_is_raised")
 class SkipsWhatBreaks(Rows):
-    def fit(self, coder, task):
+    def fit(self, coder, task, condition):
         try:
-            return super().fit(coder, task)
+            return super().fit(coder, task, condition)
         except RuntimeError:
             task.label("what nobody knows")
 
@@ -377,9 +393,27 @@ class NaNIsZero(Rows):
 
 @caught_by("nan_rows_are_no_numbers")
 class LeavesOutNaNRows(Rows):
-    def fit(self, coder, task):
+    def fit(self, coder, task, condition):
         rows = task.test_in[~task.test_in.isnan().any(1)]
-        return super().fit(coder, dataclasses.replace(task, test_in=rows))
+        return super().fit(coder, dataclasses.replace(task, test_in=rows), condition)
+
+
+@caught_by("own_rows")
+class KnowsOneNetworkOnly(Rows):
+    def rows(self, task, condition):
+        return task.test_in
+
+
+@caught_by("own_rows")
+class ReadsOneNetworkOnly(Labels):
+    def read(self, task, texts, condition):
+        return super().read(task, texts, "")
+
+
+@caught_by("own_rows")
+class TakesTheRowsOfAnother(Rows):
+    def rows(self, task, condition):
+        return next(iter(task.own.values()))[0] if task.own else task.test_in
 
 
 @caught_by("skips_with_a_next_step")
@@ -397,8 +431,7 @@ class ClaimsTheWrongDirection(Rows):
 @caught_by("direction")
 class TellsNothing(Rows):
     def sound(self, value):
-        super().sound(value)
-        return 0.5
+        return super().sound(value) * 1e4 % 1
 
     def pairs(self, condition, coders, task):
         return iter(())
@@ -449,6 +482,11 @@ def test_every_check_can_fail():
 def test_what_is_promised_is_not_asked():
     assert failing(ClaimsTheWrongDirection(), promises=Promises(indifferent={"zoo_badness": "it is a twin"})) == {}
     assert failing(WrongChance(), promises=Promises(no_chance_here={"pwmcc": "of another kind"})) == {}
+
+    class KnowsItself(WrongChance):
+        promises = Promises(no_chance_here={"pwmcc": "of another kind"})
+
+    assert failing(KnowsItself()) == {}
     (contract,) = benchmark_contracts(SkipsEverywhere(), metrics=METRICS, promises=Promises(needs="what nobody knows"))
     assert contract.outcome("measures").status == "skipped"
 
