@@ -146,6 +146,11 @@ def contracts_of(
     return made
 
 
+def label_of(table: Mapping[str, Any]) -> str:
+    """How one of several choices of settings is called in the ids of tests."""
+    return ",".join(f"{key}={value}" for key, value in table.items()) or "defaults"
+
+
 def as_test(contracts: Sequence[Contract]) -> Callable[..., None]:
     """A pytest test with one case per check, called by its name."""
     import pytest

@@ -82,7 +82,15 @@ def test_settings_and_widths_are_chosen(capsys: pytest.CaptureFixture[str]) -> N
     ("arguments", "says"),
     [
         (["mime"], "did you mean 'mine'?"),
-        (["pwmcc"], "'pwmcc' is one of metrics (contracts exist for: architectures)"),
+        (
+            ["wiki"],
+            "'wiki' is one of texts (contracts exist for: architectures, benchmarks, controls, metrics, models)",
+        ),
+        (["wiki", "--kind", "text"], "no contract for 'text'"),
+        (["pwmcc", "--dims", "1,2,3"], "only architectures have widths"),
+        (["pwmcc", "--set", "k=1"], "metrics have no settings"),
+        (["pwmcc", "--kind", "control"], "no control 'pwmcc' is installed"),
+        (["topk.", "--kind", "architecture"], "did you mean 'topk'?"),
         (["mine", "--set", "kk=1"], "did you mean 'k'?"),
         (["mine", "--set", "k=0"], "k must be at least 1"),
         (["mine", "--set", "k"], "write a TOML pair"),
@@ -106,3 +114,32 @@ def test_it_needs_no_pytest_and_says_what_it_could_not_compare() -> None:
     done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "needs 'sae_lens', which is not installed: pip install 'husai[bench]'" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "subject"),
+    [
+        (["pwmcc"], "metric 'pwmcc'"),
+        (["reconstruction"], "benchmark 'reconstruction'"),
+        (["degraded", "--set", "fraction=0.5"], "control 'degraded'"),
+        (["l0", "--kind", "metric"], "metric 'l0'"),
+        (["l0", "--kind", "metrics"], "metric 'l0'"),
+    ],
+)
+def test_every_kind_has_a_contract(arguments: list[str], subject: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["plugins", "check", *arguments]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"{subject}: ")
+
+
+def test_what_could_not_be_run_is_not_proven(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["plugins", "check", "splice"]) == 2
+    out = capsys.readouterr().out
+    assert "give `stage=` where it does" in out
+    assert invoke(["plugins", "check", "saebench_core"]) == 2
+    assert "it reaches outside this process" in (out := capsys.readouterr().out)
+    assert out.splitlines()[-1].endswith("it was not run, so nothing is proven")
+
+
+def test_json_has_a_short_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["plugins", "check", "pwmcc", "--json"]) == 0
+    assert {row["status"] for row in json.loads(capsys.readouterr().out)} == {"pass"}

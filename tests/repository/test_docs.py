@@ -21,16 +21,21 @@ def test_every_hook_stands_in_the_docs_with_its_signature(name: str) -> None:
     assert f"`{name}{signature}`" in (ROOT / "docs" / "plugins.md").read_text()
 
 
-def test_every_rule_of_the_contract_stands_in_the_docs() -> None:
-    from husai_core.testing.architectures import CHECKS
+def test_every_rule_of_the_contracts_stands_in_the_docs() -> None:
+    from husai_core.testing import architectures, benchmarks, controls, importers, metrics, models
 
-    rows = re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", (ROOT / "docs" / "plugins.md").read_text(), re.MULTILINE)
-    assert rows == [(check.name, check.rule) for check in CHECKS]
+    for page, suites in (
+        ("plugins.md", [architectures]),
+        ("contracts.md", [benchmarks, metrics, controls, models, importers]),
+    ):
+        rows = re.findall(r"^\| `([a-z0-9_]+)` \| ([^|]+) \|$", (ROOT / "docs" / page).read_text(), re.MULTILINE)
+        assert rows == [(check.name, check.rule) for suite in suites for check in suite.CHECKS], page
 
 
-def test_the_contracts_of_the_docs_are_contracts() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "plugins.md").read_text(), re.DOTALL)
-    assert len(blocks) == 2
+@pytest.mark.parametrize(("page", "count"), [("plugins.md", 2), ("contracts.md", 4)])
+def test_the_contracts_of_the_docs_are_contracts(page: str, count: int) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    assert len(blocks) == count
     for code in blocks:
         names: dict[str, object] = {}
         exec(code, names)

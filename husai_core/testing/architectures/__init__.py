@@ -11,8 +11,9 @@ from husai_core.plugins import PluginTable
 from husai_core.sae import Architecture, Dims
 from husai_core.settings import parse_settings
 from husai_core.testing.architectures import coding, learning, saving, starting, traits
-from husai_core.testing.architectures.trial import Trial, one_thread
-from husai_core.testing.contract import Contract, as_test, contracts_of
+from husai_core.testing.architectures.trial import Trial
+from husai_core.testing.contract import Contract, as_test, contracts_of, label_of
+from husai_core.testing.generators import one_thread
 
 CHECKS = (*starting.CHECKS, *coding.CHECKS, *traits.CHECKS, *learning.CHECKS, *saving.CHECKS)
 K = 4  # in place of a default `k`, which is meant for dictionaries of thousands
@@ -56,7 +57,7 @@ def architecture_contracts(
     if not tables:
         raise UsageError("settings", "an empty list runs no check", "give at least one, {} for the defaults")
     widths = dims or Dims(16, 48, 12 if architecture.traits.transcoder else 16)
-    names = [_label(table) for table in tables] if len(tables) > 1 else [""]
+    names = [label_of(table) for table in tables] if len(tables) > 1 else [""]
     trials = {name: Trial(architecture, table, widths) for name, table in zip(names, tables, strict=True)}
     return contracts_of(f"architecture '{architecture.name}'", CHECKS, trials, known_failures or {}, one_thread)
 
@@ -69,7 +70,3 @@ def _small_defaults(architecture: Architecture) -> Settings:
 def _refuse_wrong_settings(architecture: Architecture, table: Settings) -> None:
     if dataclasses.is_dataclass(architecture.Settings):  # the check `settings` says so where it is none
         parse_settings(architecture.Settings, table, f"architecture '{architecture.name}', settings")
-
-
-def _label(table: Settings) -> str:
-    return ",".join(f"{key}={value}" for key, value in table.items()) or "defaults"

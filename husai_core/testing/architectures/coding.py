@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from husai_core.testing.architectures.trial import (
-    SEEDS,
-    Trial,
-    copied,
-    double,
-    fixed_global_generator,
-    must_be_close,
-    must_be_finite,
-    must_be_same,
-)
-from husai_core.testing.contract import Broken, check
+from husai_core.testing.architectures.trial import SEEDS, Trial, copied, double
+from husai_core.testing.comparison import must_be_close, must_be_finite, must_be_same
+from husai_core.testing.contract import check
+from husai_core.testing.generators import fixed_global_generator, must_leave_generators
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,7 +63,6 @@ def params_unchanged(trial: Trial) -> None:
 @check(after=("starts", "shapes"))
 def global_rng_untouched(trial: Trial) -> None:
     """No method draws from, or reseeds, a global generator of torch, numpy or random: what runs next would change."""
-    import numpy as np
     import torch
 
     coder, settings, params = trial.architecture, trial.settings, copied(trial.initial[0])
@@ -84,28 +75,9 @@ def global_rng_untouched(trial: Trial) -> None:
         "calibrate": lambda: coder.calibrate(params, x, settings),
     }
 
-    kept = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    try:
+    with torch.no_grad():
         for method, call in calls.items():
-            before = _global_states()
-            with torch.no_grad():
-                call()
-            for library, state in _global_states().items():
-                if state != before[library]:
-                    raise Broken(f"{method} changes the global generator of {library}")
-    finally:
-        torch.set_rng_state(kept[0])
-        np.random.set_state(kept[1])
-        random.setstate(kept[2])
-
-
-def _global_states() -> dict[str, Any]:
-    import numpy as np
-    import torch
-
-    ours = np.random.get_state(legacy=False)
-    numpy = ours["state"]["key"].tolist(), ours["state"]["pos"]
-    return {"torch": torch.get_rng_state().tolist(), "numpy": numpy, "random": random.getstate()}
+            must_leave_generators(method, call)
 
 
 @check(after=("shapes", "project_in_place"))

@@ -6,19 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from husai_core.testing.architectures.trial import (
-    SEEDS,
-    Trial,
-    copied,
-    copied_batch,
-    double,
-    fixed_global_generator,
-    must_be_close,
-    must_be_finite,
-    must_be_same,
-    stacked,
-)
+from husai_core.testing.architectures.trial import SEEDS, Trial, copied, copied_batch, double, stacked
+from husai_core.testing.comparison import must_be_close, must_be_finite, must_be_same
 from husai_core.testing.contract import Broken, check
+from husai_core.testing.generators import fixed_global_generator
 
 if TYPE_CHECKING:
     from torch import Tensor

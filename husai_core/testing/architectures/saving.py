@@ -11,8 +11,10 @@ from husai_core import strict_json
 from husai_core.interchange import CONFIG_FILE, read_params, read_weights, saved_files
 from husai_core.sae import Coder
 from husai_core.settings import parse_settings
-from husai_core.testing.architectures.trial import Trial, copied, fixed_global_generator, must_be_close, must_be_same
+from husai_core.testing.architectures.trial import Trial, copied
+from husai_core.testing.comparison import must_be_close, must_be_same
 from husai_core.testing.contract import Broken, Skipped, check
+from husai_core.testing.generators import fixed_global_generator
 
 if TYPE_CHECKING:
     from husai_core.sae import Params

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping
 from typing import Any
 
 from husai_core.errors import UsageError
 from husai_core.sae import dictionary_of
-from husai_core.settings import parse_settings, settings_table
-from husai_core.strict_toml import read_toml
-from husai_core.testing.architectures.trial import Trial, must_be_finite, must_be_same
+from husai_core.testing.architectures.trial import Trial
+from husai_core.testing.comparison import must_be_finite, must_be_same
 from husai_core.testing.contract import Broken, check
+from husai_core.testing.settings_rule import must_be_frozen, must_be_settings
 
 
 @check()
@@ -36,23 +34,12 @@ def starts(trial: Trial) -> None:
 @check()
 def settings(trial: Trial) -> None:
     """`Settings` is a frozen dataclass of values that a study file can hold: written and read back, they are equal."""
-    kind = trial.architecture.Settings
-    if not dataclasses.is_dataclass(kind):
-        raise Broken(f"{kind.__name__} is not a dataclass")
-    if not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        raise Broken(f"{kind.__name__} is not frozen: write @dataclass(frozen=True)")
+    must_be_frozen(trial.architecture.Settings)
     try:
         chosen = trial.settings
     except UsageError:
         return  # the check `starts` says which setting is missing
-    table = {name: value for name, value in settings_table(chosen).items() if value is not None}
-    if parse_settings(kind, read_toml(_toml(table)), "settings") != chosen:
-        raise Broken(f"read back from a study file, {table} are other settings")
-
-
-def _toml(table: Mapping[str, Any]) -> bytes:
-    """TOML is spelt as JSON is for names, numbers, texts, truths and lists of them; it has no null."""
-    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in table.items()).encode()
+    must_be_settings(trial.architecture.Settings, chosen)
 
 
 @check(after=("starts", "settings"))

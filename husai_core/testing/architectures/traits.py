@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from husai_core.testing.architectures.trial import Trial, must_be_same
+from husai_core.testing.architectures.trial import Trial
+from husai_core.testing.comparison import must_be_same
 from husai_core.testing.contract import Broken, Skipped, check
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from husai_core.sae import Architecture, Batch, Dims
 from husai_core.settings import parse_settings
 from husai_core.study import Recipe
-from husai_core.testing.contract import Broken
+from husai_core.testing.generators import fixed_global_generator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -160,32 +159,6 @@ class Trial:
             return method(*arguments, self.settings)
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Tensors this small wait longer for a second thread than they take on one."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@contextmanager
-def fixed_global_generator() -> Iterator[None]:
-    """What draws from the global generator draws the same every time, so that only `global_rng_untouched` objects."""
-    import torch
-
-    before = torch.get_rng_state()
-    torch.set_rng_state(torch.Generator().manual_seed(0).get_state())  # `torch.manual_seed` is 100 times as slow
-    try:
-        yield
-    finally:
-        torch.set_rng_state(before)
-
-
 def _directions(count: int, width: int, generator: Any) -> Tensor:
     import torch
 
@@ -212,27 +185,3 @@ def stacked(by_seed: Mapping[int, Params]) -> Params:
 
 def double(params: Params) -> Params:
     return {name: value.double() for name, value in params.items()}
-
-
-def must_be_close(seen: Tensor, expected: Tensor, tolerance: float, what: str) -> None:
-    """Refuse a difference above `tolerance`, relative to the larger of 1 and the largest value expected."""
-    if seen.shape != expected.shape:
-        raise Broken(f"{what} has shape {tuple(seen.shape)}, expected {tuple(expected.shape)}")
-    if not seen.numel():
-        return
-    difference = float((seen.double() - expected.double()).abs().max())
-    if not difference <= tolerance * max(1.0, float(expected.abs().max())):
-        raise Broken(f"{what} differs by {difference:.3g}, allowed is {tolerance:g}")
-
-
-def must_be_same(seen: Tensor, expected: Tensor, what: str) -> None:
-    """Refuse any difference at all."""
-    import torch
-
-    if seen.shape != expected.shape or seen.dtype != expected.dtype or not torch.equal(seen, expected):
-        raise Broken(what)
-
-
-def must_be_finite(value: Tensor, what: str) -> None:
-    if not value.isfinite().all():
-        raise Broken(f"{what} has {int((~value.isfinite()).sum())} values that are not finite")
