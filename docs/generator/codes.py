@@ -8,9 +8,10 @@ from husai_gates.codes import CODES, GROUPS, exit_of, group_of
 
 INTRODUCTION = """# Codes
 
-Every row of a decision, every finding of an audit and every verdict on a claim has a code. `husai explain CODE` prints what
-stands here. A finding leads to an exit code by itself; of several, the gravest decides ([exit codes](exit-codes.md)). The
-code of a row says why it has its status. A finding of a code that is not listed exits with 3, as the gravest.
+Every row of a decision, every finding of an audit and every verdict on a claim has a code. `husai explain CODE`
+prints what stands here. A finding leads to an exit code by itself; of several, the gravest decides ([exit
+codes](exit-codes.md)). The code of a row says why it has its status. A finding of a code that is not listed exits
+with 3, as the gravest.
 """
 
 

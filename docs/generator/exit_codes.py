@@ -8,8 +8,8 @@ from husai_gates.finding import PRECEDENCE
 
 INTRODUCTION = """# Exit codes
 
-Every command answers the shell with one of these. Only 0 releases: a step of a pipeline that looks at nothing but success
-and failure is right.
+Every command answers the shell with one of these. Only 0 releases: a step of a pipeline that looks at nothing but
+success and failure is right.
 """
 
 
@@ -19,6 +19,6 @@ def page() -> str:
     return f"""{INTRODUCTION}
 {table(["code", "name", "meaning"], rows)}
 
-Where several apply, the first of these is the answer: {order}; 0 only where none does. Which finding leads to which is in
-[codes](codes.md).
+Where several apply, the first of these is the answer: {order}; 0 only where none does. Which finding leads to which
+is in [codes](codes.md).
 """

@@ -1,7 +1,7 @@
 """Links that leave the docs: the files of the repository that pages point at become part of the site.
 
-A hook of MkDocs. A page links to a file as it lies in the repository, so that the link works there too; the site has the file
-under `repository/`, Markdown as a page. A link to a folder, which a site cannot show, becomes its text.
+A hook of MkDocs. A page links to a file as it lies in the repository, so that the link works there too; the site has
+the file under `repository/`, Markdown as a page. A link to a folder, which a site cannot show, becomes its text.
 """
 
 from __future__ import annotations

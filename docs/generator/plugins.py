@@ -9,8 +9,8 @@ from husai_core.plugins import KINDS, Plugin, PluginTable
 
 INTRODUCTION = """# Plugins
 
-What comes with HUSAI, by kind. `husai plugins` lists what is installed where you are, that of others included, and what is
-missing for it. Metrics have a page of their own: [metrics](metrics.md).
+What comes with HUSAI, by kind. `husai plugins` lists what is installed where you are, that of others included, and
+what is missing for it. Metrics have a page of their own: [metrics](metrics.md).
 """
 
 

@@ -1,7 +1,8 @@
 """What tutorial and how-to pages show is what happens: every fenced block of them is run, in order, in one folder.
 
-`sh` blocks are run by bash, stopping at the first command that fails; a `text` block after one is what it prints, `...` for
-whatever. A block with a `title` is a file, written there. Every other block is refused, so that nothing goes unrun.
+`sh` blocks are run by bash, stopping at the first command that fails; a `text` block after one is what it prints,
+`...` for whatever. A block with a `title` is a file, written there. Every other block is refused, so that nothing
+goes unrun.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").glob("tutorial*.md"), *(ROOT / "docs" / "howto").glob("*.md")])
-_FENCE = re.compile(r'^```([^\n`]*)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TITLE = re.compile(r'title="([^"]+)"')
 _BUNDLES = ("toy", "untrained-candidate", "controls")
 
-# What a quick walk does in place of a command: nothing, where the environment is there; a committed bundle of that study.
+# What a quick walk does in place of a command: nothing, where the environment is there; a committed bundle of that
+# study.
 _INSTALLING = re.compile(r"^(python -m venv .*|\. \.venv/bin/activate|pip install .*--editable.*)$", re.MULTILINE)
 _RUN = re.compile(rf"^husai run studies/({'|'.join(_BUNDLES)})\.toml --out (\S+)$", re.MULTILINE)
 
