@@ -26,7 +26,7 @@ _BUNDLES = ("toy", "untrained-candidate", "controls")
 
 # What a quick walk does in place of a command: nothing, where the environment is there; a committed bundle of that
 # study.
-_INSTALLING = re.compile(r"^(python -m venv .*|\. \.venv/bin/activate|pip install .*--editable.*)$", re.MULTILINE)
+_INSTALLING = re.compile(r"^(python3 -m venv .*|\. \.venv/bin/activate|pip install .*--editable.*)$", re.MULTILINE)
 _RUN = re.compile(rf"^husai run studies/({'|'.join(_BUNDLES)})\.toml --out (\S+)$", re.MULTILINE)
 
 
@@ -128,7 +128,8 @@ def test_the_tutorial_from_a_clone(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HUSAI_")}
     (page,) = [page for page in PAGES if page.stem == "tutorial"]
     # Each block has a shell of its own: what `activate` would keep is given to all of them.
-    environment["PATH"] = f"{clone / '.venv/bin'}{os.pathsep}{environment['PATH']}"
+    folders = [clone / ".venv" / "bin", Path(sys.executable).parent, environment["PATH"]]
+    environment["PATH"] = os.pathsep.join(map(str, folders))
     walk(page.read_text(), clone, environment, quick=False)
 
 
