@@ -40,7 +40,7 @@ def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def _options(context: click.Context) -> str:
-    options = [p for p in context.command.get_params(context) if isinstance(p, click.Option) and p.name != "help"]
+    options = [p for p in context.command.get_params(context) if isinstance(p, click.Option) and "--help" not in p.opts]
     rows = [(code(", ".join([*o.opts, *o.secondary_opts])), _value(o, context), o.help or "") for o in options]
     return table(["option", "value", "what it does"], rows) if rows else ""
 

@@ -8,8 +8,8 @@ from husai_core.metric import MetricCard
 
 INTRODUCTION = """# Metrics
 
-Every measurement carries the card of its metric. A number outside its bounds is refused; what has no better side is judged
-by `range` only; a metric with a defect is shown and never judged.
+Every measurement carries the card of its metric. A number outside its bounds is refused; what has no better side is
+judged by `range` only; a metric with a defect is shown and never judged.
 """
 
 

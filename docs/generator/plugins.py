@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 
 from generator.markdown import code, table
 from husai_core.plugins import KINDS, Plugin, PluginTable
 
 INTRODUCTION = """# Plugins
 
-What comes with HUSAI, by kind. `husai plugins` lists what is installed where you are, that of others included, and what is
-missing for it. Metrics have a page of their own: [metrics](metrics.md).
+What comes with HUSAI, by kind. `husai plugins` lists what is installed where you are, that of others included, and
+what is missing for it. Metrics have a page of their own: [metrics](metrics.md).
 """
 
 
@@ -33,10 +34,17 @@ def page() -> str:
 
 
 def _row(plugin: Plugin) -> tuple[str, str, str, str]:
-    settings = getattr(plugin.item, "Settings", None)
-    fields = dataclasses.fields(settings) if settings else ()
     needs = ", ".join(code(name) for name in plugin.item.requires)
-    return code(plugin.name), plugin.item.summary, ", ".join(map(_setting, fields)), needs
+    return code(plugin.name), plugin.item.summary, _settings(plugin), needs
+
+
+def _settings(plugin: Plugin) -> str:
+    settings = inspect.getattr_static(type(plugin.item), "Settings", None)
+    if settings is None:
+        return ""
+    if not inspect.isclass(settings):  # made from whatever is installed, which a page cannot know
+        return "those of the installed library"
+    return ", ".join(map(_setting, dataclasses.fields(settings)))
 
 
 def _setting(field: dataclasses.Field[object]) -> str:

@@ -9,8 +9,8 @@ from husai_gates.rules import RULES
 
 INTRODUCTION = """# Policy language
 
-A policy is a TOML file. What the kinds of rules mean, with an example of each, is in [Writing a policy](../policies.md); this
-page lists every key. What is not listed is refused.
+A policy is a TOML file. What the kinds of rules mean, with an example of each, is in [Writing a
+policy](../policies.md); this page lists every key. What is not listed is refused.
 """
 HEAD = ["key", "form", "needed", "meaning"]
 

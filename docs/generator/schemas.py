@@ -8,9 +8,9 @@ from generator.markdown import table
 
 INTRODUCTION = """# Schemas
 
-The documents that HUSAI reads and writes. `husai schema show NAME` prints the JSON Schema, `husai schema check FILE` holds a
-file to the one that it names. A key that is not listed is refused. `[]` is each item of a list, `.*` each value of a table
-whose keys are free.
+The documents that HUSAI reads and writes. `husai schema show NAME` prints the JSON Schema, `husai schema check FILE`
+holds a file to the one that it names. A key that is not listed is refused. `[]` is each item of a list, `.*` each
+value of a table whose keys are free.
 """
 
 

@@ -125,7 +125,9 @@ def _rule(error: Any) -> str:
         case "uniqueItems":
             return "has an item twice"
         case "oneOf" | "anyOf":
-            return str(error.schema.get("description") or "must have one of the allowed forms")
+            told = str(error.schema.get("description", ""))
+            is_demand = told and not told.endswith(".")  # others are sentences that say what the key means
+            return told if is_demand else "must have one of the allowed forms"
         case "not":
             return "has no place here"
         case _:

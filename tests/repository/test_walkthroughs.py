@@ -1,7 +1,8 @@
 """What tutorial and how-to pages show is what happens: every fenced block of them is run, in order, in one folder.
 
-`sh` blocks are run by bash, stopping at the first command that fails; a `text` block after one is what it prints, `...` for
-whatever. A block with a `title` is a file, written there. Every other block is refused, so that nothing goes unrun.
+`sh` blocks are run by bash, stopping at the first command that fails; a `text` block after one is what it prints,
+`...` for whatever. A block with a `title` is a file, written there. Every other block is refused, so that nothing
+goes unrun.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*(ROOT / "docs").glob("tutorial*.md"), *(ROOT / "docs" / "howto").glob("*.md")])
+PAGES = [ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "howto").glob("*.md"))]
 _FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TITLE = re.compile(r'title="([^"]+)"')
 _BUNDLES = ("toy", "untrained-candidate", "controls")
 
-# What a quick walk does in place of a command: nothing, where the environment is there; a committed bundle of that study.
-_INSTALLING = re.compile(r"^(python -m venv .*|\. \.venv/bin/activate|pip install .*--editable.*)$", re.MULTILINE)
+# What a quick walk does in place of a command: nothing, where the environment is there; a committed bundle of that
+# study.
+_INSTALLING = re.compile(r"^(python3 -m venv .*|\. \.venv/bin/activate|pip install .*--editable.*)$", re.MULTILINE)
 _RUN = re.compile(rf"^husai run studies/({'|'.join(_BUNDLES)})\.toml --out (\S+)$", re.MULTILINE)
 
 
@@ -124,10 +126,10 @@ def test_the_tutorial_from_a_clone(tmp_path: Path) -> None:
     clone = tmp_path / "husai"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HUSAI_")}
-    (page,) = [page for page in PAGES if page.stem == "tutorial"]
     # Each block has a shell of its own: what `activate` would keep is given to all of them.
-    environment["PATH"] = f"{clone / '.venv/bin'}{os.pathsep}{environment['PATH']}"
-    walk(page.read_text(), clone, environment, quick=False)
+    folders = [clone / ".venv" / "bin", Path(sys.executable).parent, environment["PATH"]]
+    environment["PATH"] = os.pathsep.join(map(str, folders))
+    walk(PAGES[0].read_text(), clone, environment, quick=False)
 
 
 def test_a_page_that_shows_something_else_is_found(tmp_path: Path) -> None:
