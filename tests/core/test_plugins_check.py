@@ -15,7 +15,18 @@ from husai_core.testing.architectures import CHECKS
 
 PLUGIN = """
 from husai_architectures.topk import TopK
-from husai_core import hookimpl
+from husai_core import MetricCard, PairMetric, hookimpl
+
+class Lopsided(PairMetric):
+    card = MetricCard("lopsided", "1", "share", "neither", "how much longer the first is", 0.0, 1.0)
+
+    def compare(self, first, second):
+        one, other = float(first.double().norm()), float(second.double().norm())
+        return 0.5 if one + other == 0 else one / (one + other)
+
+@hookimpl
+def husai_metrics():
+    return [Lopsided()]
 
 class Mine(TopK):
     name = "mine"
@@ -143,3 +154,11 @@ def test_what_could_not_be_run_is_not_proven(capsys: pytest.CaptureFixture[str])
 def test_json_has_a_short_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["plugins", "check", "pwmcc", "--json"]) == 0
     assert {row["status"] for row in json.loads(capsys.readouterr().out)} == {"pass"}
+
+
+def test_a_metric_of_somebody_else_is_held_to_its_contract(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["plugins", "check", "lopsided"]) == 2
+    out = capsys.readouterr().out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("fail")] == ["symmetric"]
+    assert "rule: Which of the two comes first does not matter." in out
+    assert "either fix it, or declare it: known_failures={'symmetric': 'the reason'}" in out

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 
+from husai_benchmarks import labelled_rows, probe_transfer
+from husai_benchmarks.splits import Split
 from husai_core import Corpus, Known, Network
 from husai_core.testing import Promises, Stage, benchmark_contract
+from husai_core.testing.benchmarks import benchmark_contracts
 from husai_core.testing.benchmarks.stage import HOOK, WordReader
 from husai_core.testing.installed import installed
 from husai_core.testing.plain import ROWS, WIDTH, bad_coders, codes, good_coders, true_directions
@@ -78,7 +82,7 @@ def of_a_map() -> Stage:
     good = []
     for coder in good_coders():
         order = (coder.params["W_enc"].T @ true_directions().T).argmax(1)
-        good.append(dataclasses.replace(coder, params={**coder.params, "W_dec": written[order]}))
+        good.append(replace(coder, params={**coder.params, "W_dec": written[order]}))
     rows = true @ true_directions()
     return Stage(tuple(good), bad_coders(), rows, true @ written, hook_out="blocks.0.hook_mlp_out")
 
@@ -105,7 +109,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "sparse_probing": {
         "settings": {
             "sets": ["a:x", "b:y"],
-            "ks": [1, 4],
+            "ks": [1, 10],
             "train_rows": 60,
             "test_rows": 80,
             "tokens": 64,
@@ -142,3 +146,23 @@ def test_all_are_here_and_what_has_no_run_reaches_outside() -> None:
     without = {plugin.name for plugin in OURS} - RUNS.keys() - ELSEWHERE.keys()
     assert all(plugin.item.outside(plugin.item.Settings()) for plugin in OURS if plugin.name in without)
     assert RUNS.keys() | ELSEWHERE.keys() <= {plugin.name for plugin in OURS}
+
+
+def test_a_probe_that_is_trained_on_its_test_documents_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found in a wrong plugin of a few lines is found in the shipped ones, too, once they leak."""
+    honest_split, honest_transfer = labelled_rows.leak_free, probe_transfer._transfer
+
+    def leaky_split(*arguments: Any) -> Split:
+        split = honest_split(*arguments)
+        return replace(split, train=split.train + split.test, train_labels=split.train_labels + split.test_labels)
+
+    def leaky_transfer(x: torch.Tensor, labels: torch.Tensor, folds: int) -> dict[str, float]:
+        tested = x[:, x.shape[1] // 2 :], labels[:, x.shape[1] // 2 :]
+        return honest_transfer(*(torch.cat([half, half], 1) for half in tested), folds)
+
+    monkeypatch.setattr(labelled_rows, "leak_free", leaky_split)
+    monkeypatch.setattr(probe_transfer, "_transfer", leaky_transfer)
+    # With one latent, or a dozen documents, a leak is too weak to be seen.
+    for name, more in (("sparse_probing", {"ks": [20]}), ("probe_transfer", {"documents": 80})):
+        (contract,) = benchmark_contracts(name, {**RUNS[name]["settings"], **more})
+        assert contract.outcome("random_labels_are_chance").status == "fail", name
