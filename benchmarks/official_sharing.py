@@ -42,7 +42,7 @@ CASES: dict[str, tuple[Settings, dict[str, Any]]] = {
     "sparse_probing_sae_probes": (SaeProbesSettings(sets=("117_us_state_FL", "133_context_type_Causality")), {}),
     "sparse_probing": (SparseProbingSettings(), {}),
     "tpp": (TppSettings(), {"fast": True}),
-    "absorption": (AbsorptionSettings(words=1500, max_k=2, probe_epochs=10, fewest_letters=1), {"words": 1500}),
+    "absorption": (AbsorptionSettings(words=800, max_k=2, probe_epochs=5, fewest_letters=1), {"words": 800}),
 }
 
 
@@ -55,7 +55,10 @@ def main() -> None:
     parser.add_argument("--evals", nargs="*", default=list(CASES))
     options = parser.parse_args()
     texts = {name: list(StateOfTheUnion().read(name, Path()).texts) for name in PERIODS}
-    found = {name: _compare(name, options.prepared, options.saes, texts) for name in options.evals}
+    found = {}
+    for name in options.evals:
+        found[name] = _compare(name, options.prepared, options.saes, texts)
+        print(name, found[name], flush=True)
     about = {"saes": options.saes, "layer": LAYER, "d_sae": D_SAE, "machine": platform.processor() or "unknown"}
     text = json.dumps({"about": about, "evals": found}, indent=1)
     print(text)

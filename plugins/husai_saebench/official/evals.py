@@ -51,7 +51,8 @@ class Eval(ABC):
 
     def _rehearse(self, model: Any) -> None:
         self.seed()
-        self.run("rehearsal", throw_away(self.about["d_in"], self.hook), model)
+        asked = [*self.settings.get("n_values", ()), *self.settings.get("k_values", ())]
+        self.run("rehearsal", throw_away(self.about["d_in"], max([32, *asked]), self.hook), model)
 
 
 class Core(Eval):

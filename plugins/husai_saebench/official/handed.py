@@ -55,11 +55,11 @@ def load_subject(folder: Path) -> Any:
     return sae
 
 
-def throw_away(d_in: int, about: Mapping[str, Any]) -> Any:
+def throw_away(d_in: int, latents: int, about: Mapping[str, Any]) -> Any:
     """A dictionary of no interest, to fill the caches with, so that no subject is the first of a list."""
     from sae_lens import TopKSAE, TopKSAEConfig
 
-    sae = TopKSAE(TopKSAEConfig(d_in=d_in, d_sae=32, k=4, dtype="float32", device="cpu"))
+    sae = TopKSAE(TopKSAEConfig(d_in=d_in, d_sae=latents, k=4, dtype="float32", device="cpu"))
     for key in ("model_name", "hook_name"):
         setattr(sae.cfg.metadata, key, about[key])
     sae.cfg.metadata.prepend_bos = True

@@ -71,7 +71,7 @@ settings = { reconstruction_batches = 1, variance_batches = 1, prompts_per_batch
 
 [[benchmark]]
 name = "saebench_tpp"
-settings = { train_texts = 40, test_texts = 20, latents = [2, 10] }
+settings = { train_texts = 40, test_texts = 20, latents = [2, 50] }
 """
 
 VALIDATE = """
