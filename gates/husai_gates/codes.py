@@ -394,6 +394,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "Two plugins claim one name of one kind, so neither is used.",
             "Renaming one, or uninstalling its distribution.",
         ),
+        "PLUGIN-VERSION": Code(
+            "A plugin was built for another version of HUSAI, so its modules are not imported.",
+            "Installing the plugin for this version, or the HUSAI that it was built for.",
+        ),
         "GATE-ERROR": Code(
             "A check or a rule broke: nothing is known of what it would have said.",
             "A repair of husai; please report it.",

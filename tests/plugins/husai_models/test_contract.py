@@ -24,6 +24,7 @@ RUNS: dict[str, dict[str, Any]] = {
         "settings": {"letters": 3, "length": 3, "rows": 60, "d_model": 32, "batch_size": 32},
         "known_failures": {"splits_share_no_content": FEW},
     },
+    "sparse_sums": {"settings": {}},
     "synthetic": {"settings": {"features": 12, "width": 8, "rows": 200}},
     "leaky_addition": {"settings": {"p": 31, "d_model": 32, "batch_size": 64, "learning_rate": 3e-3}},
     "padded_copy": {
