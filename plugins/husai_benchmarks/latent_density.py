@@ -83,8 +83,14 @@ def active_rows(coder: Coder, rows: Tensor, size: int) -> Tensor:
     """On how many rows each latent (d_sae) is not zero, in float64, which counts exactly."""
     import torch
 
+    counts = torch.zeros(coder.dims.d_sae, dtype=torch.float64)
     with torch.no_grad():
-        return sum((coder.encode(x) != 0).sum(0).double() for x in rows.split(size))  # type: ignore[return-value]
+        for x in rows.split(size):
+            latents = coder.encode(x)
+            if not bool(latents.isfinite().all()):
+                raise EvaluationError(f"coder of seed {coder.seed}", "a latent is not finite", "train it again")
+            counts += (latents != 0).sum(0)
+    return counts
 
 
 def shares(densities: Tensor, bins: Sequence[float]) -> list[float]:

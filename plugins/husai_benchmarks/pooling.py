@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from husai_core import Read
+from husai_core import EvaluationError, Read
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +36,8 @@ def pooled(
             found[places] = sums / lengths.unsqueeze(1)
     if found is None:
         raise ValueError("no documents to pool")
+    if not bool(found.isfinite().all()):
+        raise EvaluationError("the mean over a document", "is not finite", "look at the dictionary's latents")
     return found
 
 

@@ -92,15 +92,19 @@ class Selectivity(Benchmark):
 
     def measure(self, task: Task) -> Iterator[Measurement]:
         train, tests = self._distributions(task)
-        reads = {name: task.read(found.texts, task.settings.tokens) for name, found in {"": train, **tests}.items()}
+        looks: dict[str, Mapping[str, Read]] = {}  # by whose network: the site's, or that of a control
         total, done = sum(map(len, task.conditions.values())), 0
         for condition, coders in task.conditions.items():
+            whose = condition if condition in task.own_readers else ""
+            if whose not in looks:
+                sets = {"": train, **tests}.items()
+                looks[whose] = {n: task.read(d.texts, task.settings.tokens, condition=whose) for n, d in sets}
             found = {}
             for coder in coders:
                 task.progress(done / total, f"selectivity: {condition}, seed {coder.seed}")
                 found[coder.seed] = task.remember(
                     f"{condition}, seed {coder.seed}",
-                    lambda coder=coder: self._values(coder, task.settings, train, tests, reads),
+                    lambda coder=coder, reads=looks[whose]: self._values(coder, task.settings, train, tests, reads),
                 )
                 done += 1
             yield from _measurements(condition, found)

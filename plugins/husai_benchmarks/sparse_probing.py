@@ -70,6 +70,8 @@ class SparseProbingSettings:
                 raise ValueError(f"{name} must name something, and nothing twice")
         if min(self.ks) < 1 or min(self.strengths) <= 0 or self.tie < 0:
             raise ValueError("ks and strengths are above zero, tie is not below")
+        if self.seed < 0:
+            raise ValueError("seed is not below zero")
         if self.train_rows < 4 or self.test_rows < 2 or self.tokens < 2 or self.rows_per_slice < 1:
             raise ValueError("train_rows is at least 4, test_rows and tokens 2, rows_per_slice 1")
 
@@ -90,18 +92,30 @@ class SparseProbing(Benchmark):
                 place = f"benchmark sparse_probing, condition {condition}"
                 raise EvaluationError(place, f"k = {max(chosen.ks)} of {width} latents", "give a smaller k")
         found = documents(task.texts, cast(Way, chosen.split), chosen.train_rows, chosen.test_rows, chosen.seed)
-        read = task.read(found.texts, chosen.tokens, last=chosen.pooling == "last")
-        dense: Scores = task.remember("dense", lambda: _dense(read, found, chosen))
+        looks: dict[str, tuple[Read, Scores]] = {}  # by whose network: the site's, or that of a control
         total, done = sum(map(len, task.conditions.values())), 0
         for condition, coders in task.conditions.items():
+            whose = condition if condition in task.own_readers else ""
+            if whose not in looks:
+                looks[whose] = _look(task, found, chosen, whose)
+            read, dense = looks[whose]
             scores: dict[int, dict[int, Scores]] = {}
             for coder in coders:
                 task.progress(done / total, f"sparse_probing: {condition}, seed {coder.seed}")
-                kept = task.remember(f"{condition}, seed {coder.seed}", lambda c=coder: _sparse(c, read, found, chosen))
+                kept = task.remember(
+                    f"{condition}, seed {coder.seed}", lambda c=coder, r=read: _sparse(c, r, found, chosen)
+                )
                 scores[coder.seed] = {int(k): by_task for k, by_task in kept.items()}
                 done += 1
             yield from _measurements(condition, scores, dense, found, chosen.tie)
         task.progress(1.0, "sparse_probing: done")
+
+
+def _look(task: Task, found: Documents, chosen: SparseProbingSettings, whose: str) -> tuple[Read, Scores]:
+    """The activations of a network while it reads the texts, and what probes on all of them reach."""
+    read = task.read(found.texts, chosen.tokens, last=chosen.pooling == "last", condition=whose)
+    name = f"dense, {whose}" if whose else "dense"
+    return read, task.remember(name, lambda: _dense(read, found, chosen))
 
 
 def _dense(read: Read, found: Documents, chosen: SparseProbingSettings) -> Scores:

@@ -87,14 +87,10 @@ def of_a_map() -> Stage:
     return Stage(tuple(good), bad_coders(), rows, true @ written, hook_out="blocks.0.hook_mlp_out")
 
 
-LEAVES_OUT_NAN = "a known defect: latents that are NaN are counted as something else, so the run completes"
-NOT_ITS_OWN = "a known defect: a control with a network of its own is measured on the site's activations"
 RUNS: dict[str, dict[str, Any]] = {
     "reconstruction": {},
     "consistency": {},
-    "latent_density": {
-        "known_failures": {"nan_is_no_number": LEAVES_OUT_NAN, "nan_rows_are_no_numbers": LEAVES_OUT_NAN}
-    },
+    "latent_density": {},
     "ground_truth": {},
     "earlier_readings": {},
     "known_circuit": {"stage": of_sums, "settings": {"frequencies": 2, "shuffles": 2}},
@@ -115,10 +111,6 @@ RUNS: dict[str, dict[str, Any]] = {
             "tokens": 64,
             "strengths": [0.01, 1.0],
         },
-        "known_failures": {
-            "settings_are_checked": "a known defect: a seed below zero is refused by numpy, not by us",
-            "own_rows": NOT_ITS_OWN,
-        },
     },
     "selectivity": {
         "settings": {
@@ -131,7 +123,6 @@ RUNS: dict[str, dict[str, Any]] = {
             "penalties": 2,
         },
         "promises": Promises(indifferent={"selective_excess": MANY, "differential_probe_auc": MANY}),
-        "known_failures": {"nan_is_no_number": LEAVES_OUT_NAN, "own_rows": NOT_ITS_OWN},
     },
 }
 ELSEWHERE = {"differential_interpretation": "it asks a language model, and so does its own test, of a scripted one"}
