@@ -112,9 +112,9 @@ class DifferentialInterpretation(Benchmark):
     def _candidates(self, task: Task) -> Mapping[str, Mapping[int, Sequence[Candidate]]]:
         """By condition and seed what is described, as many for every seed: parts must be the same for all."""
         train, test = task.settings.home(task)
-        reads = [task.read(half.texts, task.settings.tokens) for half in (train, test)]
         found: dict[str, dict[int, Sequence[Candidate]]] = {}
         for condition, coders in task.conditions.items():
+            reads = [task.read(half.texts, task.settings.tokens, condition=condition) for half in (train, test)]
             by_seed = {coder.seed: _describable(coder, task, train.labels, reads[0], reads[1]) for coder in coders}
             count = min(map(len, by_seed.values()))
             if count > 1:
