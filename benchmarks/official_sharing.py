@@ -42,7 +42,7 @@ CASES: dict[str, tuple[Settings, dict[str, Any]]] = {
     "sparse_probing_sae_probes": (SaeProbesSettings(sets=("117_us_state_FL", "133_context_type_Causality")), {}),
     "sparse_probing": (SparseProbingSettings(), {}),
     "tpp": (TppSettings(), {"fast": True}),
-    "absorption": (AbsorptionSettings(words=800, max_k=2, probe_epochs=5, fewest_letters=1), {"words": 800}),
+    "absorption": (AbsorptionSettings(max_k=2, probe_epochs=10), {"words": 3000}),
 }
 
 
