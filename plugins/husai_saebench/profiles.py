@@ -145,47 +145,55 @@ class CoreSettings(Settings):
 
 
 @dataclass(frozen=True)
-class SparseProbingSettings(Settings):
-    """`texts` are text sets, each a class of one task, or `hub` for the published `sets`."""
+class LabelledSettings(Settings):
+    """Of an eval that reads labelled texts: the published `sets`, and how many texts of each are for what."""
 
-    texts: tuple[str, ...] | None = None
     sets: tuple[str, ...] | None = None
     train_texts: int | None = None
     test_texts: int | None = None
-    ks: tuple[int, ...] | None = None
     context_length: int | None = None
+
+    sizes: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        OFFICIAL: {"train_texts": 4000, "test_texts": 1000, "context_length": 128},
+        SMOKE: {"train_texts": 160, "test_texts": 80, "context_length": 128},
+    }
+
+    def official(self) -> dict[str, Any]:
+        names = [OWN] if self.text_sets() else list(self.sets or ())
+        return {"dataset_names": names, "context_length": self.context_length, "llm_batch_size": 16}
+
+    def space(self) -> Space:
+        """Activations of every token: of one data set in memory, of all of them on disk."""
+        classes = len(self.text_sets()) or MOST_CLASSES
+        documents = classes * ((self.train_texts or 0) + (self.test_texts or 0)) // 2
+        one = activations(documents * (self.context_length or 0))
+        return Space(memory=2 * one, disk=one * max(1, len(self.sets or ())))
+
+
+@dataclass(frozen=True)
+class SparseProbingSettings(LabelledSettings):
+    """`texts` are text sets, each a class of one task, or `hub` for the published `sets`."""
+
+    texts: tuple[str, ...] | None = None
+    ks: tuple[int, ...] | None = None
 
     profiles = {
         OFFICIAL: {
+            **LabelledSettings.sizes[OFFICIAL],
             "texts": (HUB,),
             "sets": SPARSE_PROBING_SETS,
-            "train_texts": 4000,
-            "test_texts": 1000,
             "ks": (1, 2, 5),
-            "context_length": 128,
         },
-        SMOKE: {
-            "texts": PERIODS,
-            "sets": (),
-            "train_texts": 160,
-            "test_texts": 80,
-            "ks": (1, 2, 5),
-            "context_length": 128,
-        },
+        SMOKE: {**LabelledSettings.sizes[SMOKE], "texts": PERIODS, "sets": (), "ks": (1, 2, 5)},
     }
 
     def official(self) -> dict[str, Any]:
         return {
-            "dataset_names": list(self.sets or ()) if self.texts == (HUB,) else [OWN],
+            **super().official(),
             "probe_train_set_size": self.train_texts,
             "probe_test_set_size": self.test_texts,
             "k_values": list(self.ks or ()),
-            "context_length": self.context_length,
-            "llm_batch_size": 16,
         }
-
-    def space(self) -> Space:
-        return _labelled_texts(self, self.texts or ())
 
     def text_sets(self) -> Sequence[str]:
         return _handed(self.texts)
@@ -242,101 +250,46 @@ class AbsorptionSettings(Settings):
 
 
 @dataclass(frozen=True)
-class TppSettings(Settings):
-    """As of sparse probing; `latents` is how many are taken out. `fast` takes them out of the means, which is exact."""
+class ScrSettings(LabelledSettings):
+    """`latents` is how many are taken out. `fast` takes them out of the means, which is exact.
 
-    texts: tuple[str, ...] | None = None
-    sets: tuple[str, ...] | None = None
-    train_texts: int | None = None
-    test_texts: int | None = None
+    Its texts carry two labels at once, which only the published sets do: there is no text set to hand over.
+    """
+
     latents: tuple[int, ...] | None = None
-    context_length: int | None = None
     fast: bool = True
 
     profiles = {
         OFFICIAL: {
-            "texts": (HUB,),
+            **LabelledSettings.sizes[OFFICIAL],
             "sets": PAIRED_SETS,
-            "train_texts": 4000,
-            "test_texts": 1000,
             "latents": (2, 5, 10, 20, 50, 100, 500),
-            "context_length": 128,
         },
-        SMOKE: {
-            "texts": PERIODS,
-            "sets": (),
-            "train_texts": 160,
-            "test_texts": 80,
-            "latents": (2, 10, 50),
-            "context_length": 128,
-        },
+        SMOKE: {**LabelledSettings.sizes[SMOKE], "sets": PAIRED_SETS[:1], "latents": (2, 10, 50)},
     }
 
     def official(self) -> dict[str, Any]:
         return {
-            "dataset_names": list(self.sets or ()) if self.texts == (HUB,) else [OWN],
+            **super().official(),
             "train_set_size": self.train_texts,
             "test_set_size": self.test_texts,
             "n_values": list(self.latents or ()),
-            "context_length": self.context_length,
-            "llm_batch_size": 16,
         }
-
-    def space(self) -> Space:
-        return _labelled_texts(self, self.texts or ())
-
-    def text_sets(self) -> Sequence[str]:
-        return _handed(self.texts)
 
 
 @dataclass(frozen=True)
-class ScrSettings(Settings):
-    """Its texts carry two labels at once, which only the published sets do: there is no text set to hand over."""
+class TppSettings(ScrSettings):
+    """As of SCR, on `texts`: text sets, each a class, or `hub` for the published `sets`."""
 
-    sets: tuple[str, ...] | None = None
-    train_texts: int | None = None
-    test_texts: int | None = None
-    latents: tuple[int, ...] | None = None
-    context_length: int | None = None
-    fast: bool = True
+    texts: tuple[str, ...] | None = None
 
     profiles = {
-        OFFICIAL: {
-            "sets": PAIRED_SETS,
-            "train_texts": 4000,
-            "test_texts": 1000,
-            "latents": (2, 5, 10, 20, 50, 100, 500),
-            "context_length": 128,
-        },
-        SMOKE: {
-            "sets": PAIRED_SETS[:1],
-            "train_texts": 160,
-            "test_texts": 80,
-            "latents": (2, 10, 50),
-            "context_length": 128,
-        },
+        OFFICIAL: {**ScrSettings.profiles[OFFICIAL], "texts": (HUB,)},
+        SMOKE: {**ScrSettings.profiles[SMOKE], "sets": (), "texts": PERIODS},
     }
 
-    def official(self) -> dict[str, Any]:
-        return {
-            "dataset_names": list(self.sets or ()),
-            "train_set_size": self.train_texts,
-            "test_set_size": self.test_texts,
-            "n_values": list(self.latents or ()),
-            "context_length": self.context_length,
-            "llm_batch_size": 16,
-        }
-
-    def space(self) -> Space:
-        return _labelled_texts(self, (HUB,))
-
-
-def _labelled_texts(settings: SparseProbingSettings | TppSettings | ScrSettings, texts: Sequence[str]) -> Space:
-    """Activations of every token: of one data set in memory, of all of them on disk."""
-    classes = MOST_CLASSES if texts == (HUB,) else len(texts)
-    documents = classes * ((settings.train_texts or 0) + (settings.test_texts or 0)) // 2
-    one = activations(documents * (settings.context_length or 0))
-    return Space(memory=2 * one, disk=one * max(1, len(settings.sets or ())))
+    def text_sets(self) -> Sequence[str]:
+        return _handed(self.texts)
 
 
 @dataclass(frozen=True)

@@ -75,9 +75,17 @@ class _Official:
         if job["share"]:  # else each subject is run as the official command would run it
             self.eval.share(self.model)
         self.seconds = {"model": loaded - begun, "shared": time.monotonic() - loaded}
+        self.stamps = self._stamps()
 
     def data(self) -> list[dict[str, Any]]:
         return [{"name": name, "digest": d, "rows": n} for name, (d, n) in sorted(self.texts.taken.items())]
+
+    def _stamps(self) -> dict[str, tuple[int, int]]:
+        """Size and time of every file that all subjects share."""
+        from .evals import SHARED
+
+        files = [path for path in sorted((self.folder / SHARED).rglob("*")) if path.is_file()]
+        return {str(path): ((found := path.stat()).st_size, found.st_mtime_ns) for path in files}
 
     def measured(self, name: str) -> dict[str, Any]:
         """The path of the official result, how long it took, and what was read, from a child of this process."""
@@ -92,6 +100,8 @@ class _Official:
         outcome: dict[str, Any] = json.loads(note.read_bytes())
         if "error" in outcome:
             raise RuntimeError(outcome["error"])
+        if self._stamps() != self.stamps:  # its copies are links, so what it writes into is everybody's
+            raise RuntimeError("it changed what all subjects share, so nobody after it starts where it did")
         return {**outcome, "seconds": time.monotonic() - begun}
 
     def _be_child(self, own: Path, note: Path, name: str) -> None:

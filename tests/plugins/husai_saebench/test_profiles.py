@@ -8,7 +8,7 @@ from husai_saebench import profiles
 from husai_saebench.profiles import HUB, OFFICIAL, OWN, SMOKE, Settings
 
 ALL = [kind for kind in vars(profiles).values() if isinstance(kind, type) and issubclass(kind, Settings)]
-KINDS = [kind for kind in ALL if kind is not Settings]
+KINDS = [kind for kind in ALL if kind.profiles]  # the others are what several share
 PUBLISHED = {
     "CoreSettings": {"n_eval_reconstruction_batches": 200, "n_eval_sparsity_variance_batches": 2000},
     "SparseProbingSettings": {"probe_train_set_size": 4000, "probe_test_set_size": 1000, "k_values": [1, 2, 5]},
