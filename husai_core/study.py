@@ -25,6 +25,7 @@ class Choice:
     name: str
     settings: Mapping[str, Any]
     sites: tuple[str, ...] | None = None  # of a control or benchmark: where it is wanted; None is everywhere
+    controls: tuple[str, ...] | None = None  # of a benchmark: the controls that it measures; None is all of them
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def parse_study(raw: bytes, place: str) -> Study:
     _refuse_repeated_names(data, place)
     sites = tuple(_site(entry) for entry in data["site"])
     _refuse_unknown_sites(data, place)
+    _refuse_unknown_controls(data, place)
     try:
         points = points_of(data)
         searches = searches_of(data, points)
@@ -162,6 +164,16 @@ def _refuse_unknown_sites(data: Mapping[str, Any], place: str) -> None:
                     raise UsageError(where, f"no site '{name}'", did_you_mean(name, known))
 
 
+def _refuse_unknown_controls(data: Mapping[str, Any], place: str) -> None:
+    """Where a benchmark is to measure a control that the study does not make."""
+    known = [control["name"] for control in data.get("control", ())]
+    for index, entry in enumerate(data["benchmark"]):
+        for name in entry.get("controls", ()):
+            if name not in known:
+                where = f"{place} $.benchmark[{index}].controls"
+                raise UsageError(where, f"the study makes no control '{name}'", did_you_mean(name, known))
+
+
 def _refuse_shared_seeds(searches: list[Search], fresh: list[int]) -> None:
     for search in searches:
         if shared := search.shared_seeds(fresh):
@@ -171,7 +183,8 @@ def _refuse_shared_seeds(searches: list[Search], fresh: list[int]) -> None:
 
 
 def _choice(entry: Mapping[str, Any]) -> Choice:
-    return Choice(entry["name"], entry.get("settings", {}), tuple(entry["sites"]) if "sites" in entry else None)
+    bound = {key: tuple(entry[key]) for key in ("sites", "controls") if key in entry}
+    return Choice(entry["name"], entry.get("settings", {}), **bound)
 
 
 def _site(entry: Mapping[str, Any]) -> SiteChoice:

@@ -107,7 +107,10 @@ def _listing(plan: Plan) -> str:
 
 
 def _where(chosen: Chosen) -> str:
-    return f" at {', '.join(chosen.sites)}" if chosen.sites else ""
+    at = f" at {', '.join(chosen.sites)}" if chosen.sites else ""
+    if chosen.controls is None:
+        return at
+    return f"{at}, of the controls {', '.join(chosen.controls)}" if chosen.controls else f"{at}, of no control"
 
 
 def _condition(c: PlannedCondition) -> str:

@@ -35,6 +35,12 @@ class ReadyCondition:
     own: OtherModel | None = None  # the model it belongs to, where that is not the site's
     own_test_sources: tuple[DataSource, ...] = ()
 
+    @property
+    def control(self) -> str | None:
+        """The control that made it, if one did."""
+        made = self.subjects[0].control
+        return made.name if made else None
+
 
 def ready_condition(
     condition: PlannedCondition,

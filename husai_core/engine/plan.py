@@ -30,6 +30,7 @@ class Chosen:
     bound: Any = None  # a model that knows where the study file lies
     stated: Mapping[str, Any] | None = None  # what a checkpoint states: how it was trained is not made up
     sites: tuple[str, ...] | None = None  # of a control or benchmark: where it is wanted; None is everywhere
+    controls: tuple[str, ...] | None = None  # of a benchmark: the controls that it measures; None is all of them
 
     @property
     def item(self) -> Any:
@@ -37,6 +38,10 @@ class Chosen:
 
     def is_at(self, site: PlannedSite) -> bool:
         return self.sites is None or site.name in self.sites
+
+    def is_for(self, control: str | None) -> bool:
+        """Whether a benchmark measures what that control made, or what is no control at all."""
+        return control is None or self.controls is None or control in self.controls
 
     def describe(self) -> dict[str, Any]:
         """Who it is and how it is set, as evidence records it and as cache keys depend on it."""
@@ -131,7 +136,7 @@ def make_plan(study: Study, plugins: PluginTable) -> Plan:
         plugin = plugins.get(kind, choice.name, place)
         settings = parse_settings(plugin.item.Settings, choice.settings, f"{place}.settings")
         bound = plugin.item.beside(Path(study.place).parent) if kind == "models" else None
-        return Chosen(plugin, settings, bound=bound, sites=choice.sites)
+        return Chosen(plugin, settings, bound=bound, sites=choice.sites, controls=choice.controls)
 
     sites = {}
     for index, site in enumerate(study.sites):
@@ -205,6 +210,11 @@ def _refuse_searches_without(searches: list[PlannedSearch], place: str) -> None:
                 rule = f"looks at '{chosen.plugin.name}', which is not wanted at the site '{planned.site.name}'"
                 step = f"add '{planned.site.name}' to its 'sites'"
                 raise UsageError(f"{place} $.search[{planned.search.index}]", rule, step)
+        over = planned.search.over
+        for chosen in planned.benchmarks:
+            if chosen.plugin.name == planned.search.criterion.benchmark and not chosen.is_for(over):
+                rule = f"is over the control '{over}', which '{chosen.plugin.name}' does not measure"
+                raise UsageError(f"{place} $.search[{planned.search.index}]", rule, f"add '{over}' to its 'controls'")
 
 
 def _path_of(sae: SaeChoice | PretrainedChoice) -> str:

@@ -128,7 +128,7 @@ class _Run(Workplace):
         found = measuring.measure(
             benchmark,
             site,
-            conditions,
+            [c for c in conditions if benchmark.is_for(c.control)],
             self.plan.metrics,
             self.plan.library,
             self.perform,

@@ -59,6 +59,16 @@ def test_only_what_depends_on_a_change_is_done_again(run_tiny: Run) -> None:
     assert "consistency at site" in fresh
 
 
+def test_a_benchmark_measures_only_the_controls_that_it_was_asked_to(tmp_path: Path, run_tiny: Run) -> None:
+    asked = 'name = "consistency"\ncontrols = ["untrained"]'
+    run_tiny(**{'name = "consistency"': asked})
+    report = audit(bundle.read(tmp_path / "out"))
+    assert report.findings == ()
+    of = {e.benchmark.name: {m.condition.rpartition(".")[2] for m in e.measurements} for e in report.evidence.values()}
+    assert of["consistency"] == {"topk", "relu", "untrained"}
+    assert of["reconstruction"] == {"topk", "relu", "untrained", "random_decoder"}
+
+
 KILLED = """
 import sys
 from pathlib import Path

@@ -42,6 +42,11 @@ MISTAKES = {
         '[[benchmark]]\nsites = ["adition"]',
         ["$.benchmark[0].sites", "did you mean 'addition'?"],
     ),
+    "a control that nobody makes, of a benchmark": (
+        "[[benchmark]]",
+        '[[benchmark]]\ncontrols = ["untraind"]',
+        ["$.benchmark[0].controls", "makes no control 'untraind'", "did you mean 'untrained'?"],
+    ),
     "other schema": ("husai:study/v1", "husai:study/v9", ["$.schema", "husai:study/v1"]),
     "name that leaves the bundle": ('name = "topk"\narch', 'name = "../topk"\narch', ["$.sae[0].name", "match"]),
 }
@@ -88,6 +93,14 @@ def test_a_search_needs_what_it_looks_at_at_its_own_sites() -> None:
     bound = study.replace("[[control]]", elsewhere + '\n[[control]]\nsites = ["elsewhere"]', 1)
     with pytest.raises(UsageError, match=r"\$\.search\[0\].*not wanted at the site"):
         make_plan(parse_study(bound.encode(), "studies/adaptive_l0.toml"), PluginTable())
+
+
+def test_a_search_over_a_control_needs_benchmarks_that_measure_it() -> None:
+    study = Path("studies/adaptive_l0.toml").read_text()
+    without = study.replace("[[benchmark]]", "[[benchmark]]\ncontrols = []")
+    with pytest.raises(UsageError, match=r"\$\.search\[0\].*which 'consistency' does not measure") as caught:
+        make_plan(parse_study(without.encode(), "studies/adaptive_l0.toml"), PluginTable())
+    assert "to its 'controls'" in str(caught.value)
 
 
 def test_paths_in_the_settings_of_a_model_are_meant_from_the_folder_of_the_study() -> None:

@@ -50,3 +50,22 @@ def test_a_benchmark_is_missed_only_where_it_was_wanted(draft: Any, decide: Any)
 def test_a_study_that_names_no_such_site_is_no_plan(draft: Any, decide: Any) -> None:
     bind(draft, "control", "random_decoder", 'sites = ["moon"]')
     assert any("no site is called 'moon'" in text for text in found(draft, decide, "EV-PLAN"))
+
+
+ASKED = "the control 'random_decoder' under the benchmark 'consistency'"
+
+
+def test_a_benchmark_measures_the_controls_that_it_was_asked_to(draft: Any, decide: Any) -> None:
+    bind(draft, "benchmark", "consistency", 'controls = ["random_decoder", "untrained"]')
+    assert decide(draft.files()).exit_code == 0
+
+
+def test_a_control_that_a_benchmark_was_not_to_measure_is_unplanned(draft: Any, decide: Any) -> None:
+    bind(draft, "benchmark", "consistency", 'controls = ["untrained"]')
+    (said,) = found(draft, decide, "EV-UNPLANNED")
+    assert ASKED in said
+
+
+def test_a_benchmark_cannot_ask_for_a_control_that_nobody_makes(draft: Any, decide: Any) -> None:
+    bind(draft, "benchmark", "consistency", 'controls = ["moon"]')
+    assert any("the study makes no control 'moon'" in text for text in found(draft, decide, "EV-PLAN"))

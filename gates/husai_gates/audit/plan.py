@@ -161,6 +161,7 @@ class Plan:
     """What was asked. `conditions` has the dictionaries by `site.dictionary`; controls and benchmarks are settings.
 
     `bound` says at which sites a control or benchmark is wanted, by table and name; what it leaves out is everywhere.
+    `measured` says which controls a benchmark is to measure; one that it leaves out measures all of them.
 
     What a search confirms is known only once the evidence was read: see `with_choices`.
     """
@@ -176,6 +177,7 @@ class Plan:
     frontiers: tuple[tuple[str, str], ...] = ()
     scaling: tuple[str, ...] = ()
     bound: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    measured: Mapping[str, frozenset[str]] = field(default_factory=dict)
     chosen_by: Mapping[str, str] = field(default_factory=dict)  # of conditions that a document chose: the dictionary
 
     @classmethod
@@ -208,6 +210,7 @@ class Plan:
                 for entry in study.get(table, ())
                 if "sites" in entry
             },
+            measured={b["name"]: frozenset(b["controls"]) for b in study["benchmark"] if "controls" in b},
             chosen_by={
                 f"{site}.{point.name}": point.name
                 for point in points
@@ -219,6 +222,10 @@ class Plan:
     def is_at(self, table: str, name: str, site: str) -> bool:
         """Whether a control or benchmark was asked for at a site."""
         return site in self.bound.get((table, name), self.sites)
+
+    def measures(self, benchmark: str, control: str) -> bool:
+        """Whether a benchmark was asked to measure a control."""
+        return control in self.measured.get(benchmark, self.controls)
 
     def with_choices(self, chosen: Mapping[str, str]) -> Plan:
         """The same plan with what its searches confirm: the name of a search at a site, and the point it chose."""
@@ -297,6 +304,10 @@ def _mistakes(study: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for index, entry in enumerate(study.get(table, ())):
             for name in sorted(set(entry.get("sites", ())) - known):
                 yield f"$.{table}[{index}].sites", f"no site is called '{name}'"
+    made = {control["name"] for control in study.get("control", ())}
+    for index, entry in enumerate(study["benchmark"]):
+        for name in sorted(set(entry.get("controls", ())) - made):
+            yield f"$.benchmark[{index}].controls", f"the study makes no control '{name}'"
     for index, sae in enumerate(study["sae"]):
         checkpoints = sae.get("pretrained", ())
         count, seeds = 1 if isinstance(checkpoints, str) else len(checkpoints), len(study["training"]["seeds"])

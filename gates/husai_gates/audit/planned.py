@@ -41,7 +41,7 @@ def check_plan(
     yield from _check_sites(plan, sites)
     yield from _check_dictionaries(plan, conditions)
     yield from _check_controls(plan, conditions)
-    yield from _check_evidence(plan, evidence)
+    yield from _check_evidence(plan, evidence, conditions)
     yield from _check_benchmarks(plan, paths, evidence)
 
 
@@ -86,7 +86,10 @@ def _check_controls(plan: Plan, conditions: Mapping[str, Condition]) -> Iterator
             yield _unplanned(path, "$.control.name", f"the control '{control.name}' at the site '{condition.site}'")
 
 
-def _check_evidence(plan: Plan, evidence: Mapping[str, Evidence]) -> Iterator[Finding]:
+def _check_evidence(
+    plan: Plan, evidence: Mapping[str, Evidence], conditions: Mapping[str, Condition]
+) -> Iterator[Finding]:
+    controls = {s.name: c.control.name for c in conditions.values() if c.control for s in c.subjects}
     for path, document in sorted(evidence.items()):
         name = document.benchmark.name
         if name in plan.benchmarks and plan.is_at("benchmark", name, document.site):
@@ -94,6 +97,10 @@ def _check_evidence(plan: Plan, evidence: Mapping[str, Evidence]) -> Iterator[Fi
             yield from _differing("EV-PLAN", path, pairs)
         else:
             yield _unplanned(path, "$.benchmark.name", f"the benchmark '{name}' at the site '{document.site}'")
+            continue
+        for control in sorted({controls[subject] for subject in document.subjects if subject in controls}):
+            if not plan.measures(name, control):
+                yield _unplanned(path, "$.subjects", f"the control '{control}' under the benchmark '{name}'")
 
 
 def _check_benchmarks(plan: Plan, paths: Collection[str], evidence: Mapping[str, Evidence]) -> Iterator[Finding]:
