@@ -24,7 +24,8 @@ from husai_benchmarks.pooling import pooled
 from husai_benchmarks.probes import choose, fit
 from husai_benchmarks.ranking import telling
 from husai_benchmarks.sparse_probing import SparseProbing, SparseProbingSettings
-from husai_core import Coder, Dims, Read, Task, TextSet
+from husai_core import Coder, Dims, Task, TextSet
+from husai_core.benchmark import Read
 from husai_core.engine.environment import deterministic
 from husai_core.engine.reading import DocumentPass, by_length, rows_of
 from husai_core.site import Site

@@ -22,6 +22,8 @@ from husai_core.transcript import Exchange
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = ["Benchmark", "Read", "Reader", "Task"]
+
 M = TypeVar("M", bound=Metric)
 T = TypeVar("T")
 

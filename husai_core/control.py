@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from husai_core.model import Network
     from husai_core.sae import Params
 
+__all__ = ["AnyControl", "Control", "FittedControl", "KnownControl", "ModelControl", "TrainedControl"]
+
 
 class AnyControl(ABC):
     """What every control says about itself.

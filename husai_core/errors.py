@@ -6,6 +6,17 @@ import difflib
 from collections.abc import Iterable
 from enum import IntEnum
 
+__all__ = [
+    "EvaluationError",
+    "ExitCode",
+    "HusaiError",
+    "InvalidEvidence",
+    "Skipped",
+    "UsageError",
+    "did_you_mean",
+    "one_line",
+]
+
 
 class ExitCode(IntEnum):
     """What every `husai` command says to the shell; the only list of them."""

@@ -12,6 +12,8 @@ from husai_core.data_source import DataSource
 from husai_core.external import NATIVE, RecordedExternal
 from husai_core.metric import MetricCard
 
+__all__ = ["Measurement", "Observation", "Outcome", "Scalar"]
+
 EVIDENCE_SCHEMA = "husai:evidence/v1"
 
 Scalar = str | int | float | bool | None

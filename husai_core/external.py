@@ -9,6 +9,8 @@ from typing import Any, Literal
 from husai_core import strict_json
 from husai_core.data_source import DataSource
 
+__all__ = ["External"]
+
 Kind = Literal["official", "imported"]
 """`official`: the published program, run on these very subjects. `imported`: somebody else's result, from a file."""
 

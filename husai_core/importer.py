@@ -13,6 +13,18 @@ from husai_core.errors import UsageError
 from husai_core.evidence import Measurement, Outcome
 from husai_core.site import Hook
 
+__all__ = [
+    "Imported",
+    "Importer",
+    "Note",
+    "Result",
+    "SourceFile",
+    "SpokenOf",
+    "digest_of",
+    "identifier",
+    "plain_settings",
+]
+
 _COMPLETED = Outcome("completed")
 _LONGEST = 90  # so that evidence, which is named by benchmark, site and condition, has a name that a disk can hold
 

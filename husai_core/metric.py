@@ -12,6 +12,17 @@ from husai_core.sae import Coder
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = [
+    "ActivationPairMetric",
+    "CoderMetric",
+    "Direction",
+    "Metric",
+    "MetricCard",
+    "PairMetric",
+    "Reconstruction",
+    "StreamMetric",
+]
+
 Direction = Literal["higher", "lower", "neither"]
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformer_lens import HookedTransformer
 
+__all__ = ["WEIGHTS_FILE", "Check", "Corpus", "Known", "Model", "Network", "Progress", "TrainedModel"]
+
 WEIGHTS_FILE = "model.safetensors"
 
 Progress = Callable[[float, str], None]

@@ -8,6 +8,8 @@ from typing import Literal
 
 from husai_core.errors import Skipped
 
+__all__ = ["Kind", "Need", "require"]
+
 Kind = Literal["plugin", "package", "interpreter", "program", "data", "settings", "key", "version", "disk", "memory"]
 
 

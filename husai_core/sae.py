@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    Params = dict[str, Tensor]
+Params: TypeAlias = "dict[str, Tensor]"
+
+__all__ = ["Architecture", "Batch", "Coder", "Dims", "Params", "Traits", "dictionary_of"]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+__all__ = ["Hook", "Site", "hooks_of"]
+
 Hook = str | tuple[str, ...]
 """A hook point, or several whose activations stand side by side on the last axis, in this order."""
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from husai_core.errors import InvalidEvidence
 
+__all__ = ["digest", "encode", "parse"]
+
 MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53

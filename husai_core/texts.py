@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 from husai_core import strict_json
 from husai_core.need import Need
 
+__all__ = ["TextPair", "TextSet", "TextSource", "same_text"]
+
 
 @dataclass(frozen=True)
 class TextPair:

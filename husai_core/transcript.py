@@ -8,6 +8,8 @@ from typing import Any
 
 from husai_core.evidence import Scalar
 
+__all__ = ["Exchange"]
+
 TRANSCRIPT_SCHEMA = "husai:transcript/v1"
 
 

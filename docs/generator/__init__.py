@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from generator import codes, command_line, exit_codes, hooks, metrics, plugins, policy_language, schemas
+from generator import codes, command_line, exit_codes, hooks, metrics, names, plugins, policy_language, schemas
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "cli": command_line.page,
@@ -11,6 +11,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "policy-language": policy_language.page,
     "schemas": schemas.page,
     "hooks": hooks.page,
+    "names": names.page,
     "plugins": plugins.page,
     "metrics": metrics.page,
 }

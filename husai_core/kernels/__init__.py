@@ -6,5 +6,6 @@ optional leading seed axis, and give what the dense formulas give (the tests hol
 
 from husai_core.kernels.encoding import encode_largest, encode_largest_of_batch
 from husai_core.kernels.latents import SparseLatents
+from husai_core.kernels.pattern import Pattern
 
-__all__ = ["SparseLatents", "encode_largest", "encode_largest_of_batch"]
+__all__ = ["Pattern", "SparseLatents", "encode_largest", "encode_largest_of_batch"]

@@ -16,14 +16,14 @@ from husai_core import (
     Metric,
     MetricCard,
     Observation,
-    Read,
     Task,
-    TextPair,
     TextSet,
     hookimpl,
 )
+from husai_core.benchmark import Read
 from husai_core.errors import did_you_mean
 from husai_core.site import hooks_of
+from husai_core.texts import TextPair
 
 if TYPE_CHECKING:
     from torch import Tensor

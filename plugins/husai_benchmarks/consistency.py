@@ -8,17 +8,8 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
-from husai_core import (
-    ActivationPairMetric,
-    Benchmark,
-    Coder,
-    EvaluationError,
-    Measurement,
-    Observation,
-    PairMetric,
-    Task,
-    hookimpl,
-)
+from husai_core import Benchmark, Coder, EvaluationError, Measurement, Observation, PairMetric, Task, hookimpl
+from husai_core.metric import ActivationPairMetric
 
 if TYPE_CHECKING:
     from torch import Tensor

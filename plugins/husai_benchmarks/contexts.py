@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from husai_core import Coder, Read
+from husai_core import Coder
+from husai_core.benchmark import Read
 
 if TYPE_CHECKING:
     from torch import Tensor

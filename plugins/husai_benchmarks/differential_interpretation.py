@@ -23,14 +23,14 @@ from husai_core import (
     Measurement,
     Metric,
     MetricCard,
-    Need,
     Observation,
-    Read,
     Skipped,
     Task,
     UsageError,
     hookimpl,
 )
+from husai_core.benchmark import Read
+from husai_core.need import Need
 
 OWN, SHUFFLED = "own", "shuffled"
 LOOKED_AT = 4  # times as many selective latents as are described, for those that lack contexts

@@ -16,7 +16,6 @@ from husai_core import (
     Measurement,
     Metric,
     MetricCard,
-    Network,
     Observation,
     Reconstruction,
     StreamMetric,
@@ -25,6 +24,7 @@ from husai_core import (
     hookimpl,
 )
 from husai_core.errors import did_you_mean
+from husai_core.model import Network
 
 if TYPE_CHECKING:
     from torch import Tensor

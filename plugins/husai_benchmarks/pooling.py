@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from husai_core import EvaluationError, Read
+from husai_core import EvaluationError
+from husai_core.benchmark import Read
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,8 @@ from husai_benchmarks.contrast import active_enough, selectivity, shuffled_share
 from husai_benchmarks.differential_probe import Selection, learn
 from husai_benchmarks.distributions import Distribution, distribution, names_of
 from husai_benchmarks.pooling import pooled
-from husai_core import Benchmark, Coder, Measurement, Metric, MetricCard, Observation, Read, Task, UsageError, hookimpl
+from husai_core import Benchmark, Coder, Measurement, Metric, MetricCard, Observation, Task, UsageError, hookimpl
+from husai_core.benchmark import Read
 
 if TYPE_CHECKING:
     from torch import Tensor

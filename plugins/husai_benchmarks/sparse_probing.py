@@ -11,7 +11,8 @@ from husai_benchmarks.pooling import pooled
 from husai_benchmarks.probe_scores import Rows, Scores, probed
 from husai_benchmarks.probes import STRENGTHS
 from husai_benchmarks.ranking import telling
-from husai_core import Benchmark, Coder, EvaluationError, Measurement, Observation, Read, Task, hookimpl
+from husai_core import Benchmark, Coder, EvaluationError, Measurement, Observation, Task, hookimpl
+from husai_core.benchmark import Read
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from husai_core import AnyControl, Coder, Control, hookimpl
+from husai_core import Coder, Control, hookimpl
+from husai_core.control import AnyControl
 
 if TYPE_CHECKING:
     from torch import Generator

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from husai_controls.moments import SLICE_ROWS, moments
-from husai_core import AnyControl, TrainedControl, hookimpl
+from husai_core import hookimpl
+from husai_core.control import AnyControl, TrainedControl
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from husai_controls.fixed_basis import fixed_basis
-from husai_core import AnyControl, Coder, EvaluationError, KnownControl, hookimpl
+from husai_core import Coder, EvaluationError, hookimpl
+from husai_core.control import AnyControl, KnownControl
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

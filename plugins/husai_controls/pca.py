@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from husai_controls.fixed_basis import pairs, signed_basis
 from husai_controls.moments import moments
-from husai_core import AnyControl, Coder, FittedControl, hookimpl
+from husai_core import Coder, hookimpl
+from husai_core.control import AnyControl, FittedControl
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from husai_core import AnyControl, TrainedControl, hookimpl
+from husai_core import hookimpl
+from husai_core.control import AnyControl, TrainedControl
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

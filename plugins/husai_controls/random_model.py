@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from husai_core import AnyControl, EvaluationError, ModelControl, hookimpl
+from husai_core import EvaluationError, hookimpl
+from husai_core.control import AnyControl, ModelControl
 
 if TYPE_CHECKING:
     from torch import Generator
 
-    from husai_core import Network
+    from husai_core.model import Network
 
 EMBEDDINGS = ("embed", "pos_embed")  # the modules of TransformerLens that turn tokens and positions into vectors
 

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from husai_core import hookimpl
 from husai_core.evidence import Outcome
-from husai_core.hookspecs import hookimpl
 from husai_core.importer import Imported, Importer, Note, Result, SourceFile
 from husai_importers.earlier import (
     ce_bench,

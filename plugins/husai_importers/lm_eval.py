@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from husai_core import hookimpl
 from husai_core.evidence import Outcome
-from husai_core.hookspecs import hookimpl
 from husai_core.importer import Imported, Importer, Note, Result, SourceFile, SpokenOf, digest_of, identifier
 from husai_importers.metrics import CARDS
 from husai_importers.reader import Reader, table, text

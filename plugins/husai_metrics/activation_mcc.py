@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from husai_core import ActivationPairMetric, Metric, MetricCard, hookimpl
+from husai_core import Metric, MetricCard, hookimpl
+from husai_core.metric import ActivationPairMetric
 from husai_metrics.assignment import best_mean
 from husai_metrics.directions import bounded
 

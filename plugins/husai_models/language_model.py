@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
-from husai_core import Check, Corpus, EvaluationError, Model, Network, UsageError, strict_json
-from husai_core.model import WEIGHTS_FILE, Progress
+from husai_core import Check, Corpus, EvaluationError, Model, UsageError, strict_json
+from husai_core.model import WEIGHTS_FILE, Network, Progress
 from husai_models.text import TextSettings, documents, make_corpus, text_inputs
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from husai_core import Check, Corpus, Model, TrainedModel, hookimpl
-from husai_core.model import WEIGHTS_FILE, Progress
+from husai_core import Check, Corpus, Model, hookimpl
+from husai_core.model import WEIGHTS_FILE, Progress, TrainedModel
 from husai_models.toy_transformer import Recipe, accuracy, build, chance_limit, fit, generator_for
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from husai_core import Check, Corpus, Model, Network, hookimpl
-from husai_core.model import WEIGHTS_FILE
+from husai_core import Check, Corpus, Model, hookimpl
+from husai_core.model import WEIGHTS_FILE, Network
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from husai_core import Check, Corpus, EvaluationError, Model, Network, hookimpl
-from husai_core.model import WEIGHTS_FILE, Progress
+from husai_core import Check, Corpus, EvaluationError, Model, hookimpl
+from husai_core.model import WEIGHTS_FILE, Network, Progress
 from husai_models.toy_transformer import generator_for
 
 if TYPE_CHECKING:

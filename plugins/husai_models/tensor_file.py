@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from husai_core import Check, Corpus, Model, Network, UsageError, hookimpl, strict_json
+from husai_core import Check, Corpus, Model, UsageError, hookimpl, strict_json
+from husai_core.model import Network
 
 if TYPE_CHECKING:
     import numpy

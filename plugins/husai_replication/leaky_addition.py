@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from husai_core import Check, Corpus, Model, TrainedModel, hookimpl
-from husai_core.model import Progress
+from husai_core import Check, Corpus, Model, hookimpl
+from husai_core.model import Progress, TrainedModel
 from husai_replication.earlier_transformer import (
     EarlierRecipe,
     accuracy,

@@ -87,8 +87,7 @@ def _active(raw: Tensor, k: int) -> SparseLatents:
     """The k largest entries of each row of raw (..., B, width); gradients touch these k alone."""
     import torch
 
-    from husai_core.kernels import SparseLatents
-    from husai_core.kernels.pattern import Pattern
+    from husai_core.kernels import Pattern, SparseLatents
 
     leading, (batch, width) = tuple(raw.shape[:-2]), raw.shape[-2:]
     flat = raw.reshape(-1, width)

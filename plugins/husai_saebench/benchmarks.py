@@ -13,22 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from husai_core import (
-    Benchmark,
-    Coder,
-    EvaluationError,
-    External,
-    Measurement,
-    Need,
-    Observation,
-    Skipped,
-    Task,
-    hookimpl,
-    require,
-    strict_json,
-)
+from husai_core import Benchmark, Coder, EvaluationError, Measurement, Observation, Skipped, Task, hookimpl, strict_json
 from husai_core.data_source import DataSource
+from husai_core.external import External
 from husai_core.interchange import saved_files
+from husai_core.need import Need, require
 from husai_saebench.obstacles import version_needs
 from husai_saebench.profiles import (
     RAVEL_PROMPTS,

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from husai_core import hookimpl
 from husai_core.evidence import Measurement, Observation, Outcome
-from husai_core.hookspecs import hookimpl
 from husai_core.importer import Imported, Importer, Note, Result, SourceFile
 from husai_saebench.dictionaries import About, dictionaries
 from husai_saebench.results import problems, readings

@@ -6,8 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from husai_core import HusaiError, Need, Skipped, TextPair, TextSet, TextSource, UsageError, hookimpl
-from husai_core.errors import did_you_mean
+from husai_core import Skipped, TextSet, TextSource, UsageError, hookimpl
+from husai_core.errors import HusaiError, did_you_mean
+from husai_core.need import Need
+from husai_core.texts import TextPair
 from husai_texts.tables import ENDINGS, rows_of
 
 OWNER = "GulkoA"

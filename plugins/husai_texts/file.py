@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from husai_core import Need, TextSet, TextSource, UsageError, hookimpl
+from husai_core import TextSet, TextSource, UsageError, hookimpl
+from husai_core.need import Need
 from husai_texts.tables import csv_rows, json_lines
 
 TEXT, LABEL = "text", "label"

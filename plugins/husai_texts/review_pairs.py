@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from husai_core import Need, TextPair, TextSet, TextSource, UsageError, hookimpl
+from husai_core import TextSet, TextSource, UsageError, hookimpl
 from husai_core.errors import did_you_mean
+from husai_core.need import Need
+from husai_core.texts import TextPair
 from husai_texts.vader_archive import INSTALL, LICENCE, archive_needs, rated
 
 PART = "amazon"

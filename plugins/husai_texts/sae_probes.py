@@ -10,8 +10,9 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from husai_core import Need, TextSet, TextSource, UsageError, hookimpl, require
+from husai_core import TextSet, TextSource, UsageError, hookimpl
 from husai_core.errors import did_you_mean
+from husai_core.need import Need, require
 
 TABLE = "probing_datasets_MASTER.csv.zst"
 FILE = re.compile(r"(\d+_.+)\.csv\.zst")

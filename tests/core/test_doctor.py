@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from husai_core import Need, Skipped, UsageError, require
+from husai_core import Skipped, UsageError
 from husai_core.cli import invoke
+from husai_core.need import Need, require
 from husai_core.plugins import EntryPoint, PluginTable
 from husai_core.readiness import OFFLINE, Doctor, Readiness, offline
 from husai_core.study import parse_study
@@ -19,7 +20,8 @@ PLUGINS = """
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from husai_core import Benchmark, Model, Need, TextSet, TextSource, UsageError, hookimpl
+from husai_core import Benchmark, Model, TextSet, TextSource, UsageError, hookimpl
+from husai_core.need import Need
 
 @dataclass(frozen=True)
 class Nothing:

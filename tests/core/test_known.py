@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from husai_core import Corpus, Known, Skipped, Task, bundle
+from husai_core import Corpus, Skipped, Task, bundle
 from husai_core.engine import make_plan, run_plan
 from husai_core.engine.cache import Cache
+from husai_core.model import Known
 from husai_core.plugins import EntryPoint, PluginTable, installed_entry_points
 from husai_core.site import Site
 from husai_core.study import parse_study

@@ -20,7 +20,8 @@ from husai_gates.audit import audit
 # Asks once for every seed; the answers take long, so each is written to a log. `l0` lends its name to their length.
 ASKING = """
 from dataclasses import dataclass
-from husai_core import Benchmark, Exchange, Measurement, Observation, hookimpl
+from husai_core import Benchmark, Measurement, Observation, hookimpl
+from husai_core.transcript import Exchange
 
 @dataclass(frozen=True)
 class Settings:

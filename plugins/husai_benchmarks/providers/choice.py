@@ -13,7 +13,7 @@ from husai_benchmarks.providers.chat_endpoint import ChatEndpoint
 from husai_benchmarks.providers.local_command import LocalCommand
 from husai_benchmarks.providers.packaged_smollm2 import INSTALL, PACKAGE, PackagedSmolLM2
 from husai_benchmarks.providers.provider import Provider
-from husai_core import Need, require
+from husai_core.need import Need, require
 
 KINDS = ("chat", "command", "smollm2")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")

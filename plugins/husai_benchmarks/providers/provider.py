@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from husai_core import Exchange, Task
+from husai_core import Task
+from husai_core.transcript import Exchange
 
 
 @dataclass(frozen=True)

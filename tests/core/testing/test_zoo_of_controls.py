@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from husai_core import AnyControl, Control, FittedControl, KnownControl, ModelControl, TrainedControl, UsageError
+from husai_core import Control, UsageError
+from husai_core.control import AnyControl, FittedControl, KnownControl, ModelControl, TrainedControl
 from husai_core.testing import control_contract
 from husai_core.testing.controls import CHECKS, control_contracts
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from husai_core import ActivationPairMetric, CoderMetric, Metric, MetricCard, PairMetric, StreamMetric, UsageError
+from husai_core import CoderMetric, Metric, MetricCard, PairMetric, StreamMetric, UsageError
+from husai_core.metric import ActivationPairMetric
 from husai_core.testing import metric_contract
 from husai_core.testing.metrics import CHECKS, metric_contracts
 

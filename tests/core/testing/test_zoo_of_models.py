@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from husai_core import Check, Corpus, Model, Skipped, TrainedModel
-from husai_core.model import WEIGHTS_FILE
+from husai_core import Check, Corpus, Model, Skipped
+from husai_core.model import WEIGHTS_FILE, TrainedModel
 from husai_core.testing.models import CHECKS, model_contracts
 from husai_core.testing.network import HOOK, TOKENS, WIDTH, small_network
 

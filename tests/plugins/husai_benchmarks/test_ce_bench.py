@@ -14,10 +14,12 @@ import torch
 
 from husai_benchmarks.ce_bench import CEBench, CEBenchSettings, husai_metrics
 from husai_benchmarks.contrastive_scores import official, story_means
-from husai_core import Coder, Dims, EvaluationError, Measurement, Read, Skipped, Task, TextPair, TextSet
+from husai_core import Coder, Dims, EvaluationError, Measurement, Skipped, Task, TextSet
+from husai_core.benchmark import Read
 from husai_core.bundle import Snapshot
 from husai_core.settings import parse_settings
 from husai_core.site import Site
+from husai_core.texts import TextPair
 from husai_gates import policy
 from husai_gates.pipeline import decide
 from husai_gates.views import make_views

@@ -10,7 +10,8 @@ import torch
 
 from husai_benchmarks import labelled_rows, probe_transfer
 from husai_benchmarks.splits import Split
-from husai_core import Corpus, Known, Network
+from husai_core import Corpus
+from husai_core.model import Known, Network
 from husai_core.testing import Promises, Stage, benchmark_contract
 from husai_core.testing.benchmarks import benchmark_contracts
 from husai_core.testing.benchmarks.stage import HOOK, WordReader

@@ -18,7 +18,7 @@ from husai_benchmarks.differential_interpretation import DifferentialInterpretat
 from husai_benchmarks.providers.chat_endpoint import ChatEndpoint
 from husai_benchmarks.providers.provider import Answer
 from husai_benchmarks.questions import describe, description_in, judge, verdict_in
-from husai_core import Read
+from husai_core.benchmark import Read
 
 KEY = "sk-very-secret"
 

@@ -11,7 +11,8 @@ import torch
 
 from husai_architectures.relu import Relu
 from husai_benchmarks.ground_truth import GroundTruth, GroundTruthSettings, husai_benchmarks
-from husai_core import Coder, Dims, EvaluationError, Known, Skipped, Task
+from husai_core import Coder, Dims, EvaluationError, Skipped, Task
+from husai_core.model import Known
 from husai_core.site import Site
 
 FEATURES, WIDTH, ROWS = 8, 8, 3000

@@ -10,7 +10,8 @@ import torch
 
 from husai_architectures.relu import Relu
 from husai_benchmarks.known_circuit import KnownCircuit, KnownCircuitSettings, husai_benchmarks
-from husai_core import Coder, Dims, EvaluationError, Known, Skipped, Task
+from husai_core import Coder, Dims, EvaluationError, Skipped, Task
+from husai_core.model import Known
 from husai_core.site import Site
 
 P = 11

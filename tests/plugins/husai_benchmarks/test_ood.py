@@ -15,7 +15,8 @@ import torch
 from husai_architectures.topk import TopK, TopKSettings
 from husai_benchmarks.drawing import OWN, TrainingRuns
 from husai_benchmarks.ood import OutOfDistribution, OutOfDistributionSettings
-from husai_core import Coder, Corpus, Dims, EvaluationError, Measurement, Read, Task, TextSet, UsageError, bundle
+from husai_core import Coder, Corpus, Dims, EvaluationError, Measurement, Task, TextSet, UsageError, bundle
+from husai_core.benchmark import Read
 from husai_core.engine import make_plan, run_plan
 from husai_core.engine.cache import Cache
 from husai_core.plugins import PluginTable, installed_entry_points

@@ -12,7 +12,8 @@ import torch
 
 from husai_architectures.relu import Relu
 from husai_benchmarks.probe_transfer import ProbeTransfer, ProbeTransferSettings, halves
-from husai_core import Coder, Dims, EvaluationError, Measurement, Read, Task, TextSet, UsageError
+from husai_core import Coder, Dims, EvaluationError, Measurement, Task, TextSet, UsageError
+from husai_core.benchmark import Read
 from husai_core.site import Site
 
 WORDS = 30  # the first of them good, the next bad, then what a domain says anyway

@@ -17,7 +17,8 @@ from husai_benchmarks.contrast import active_enough, ranking, selectivity, shuff
 from husai_benchmarks.differential_probe import FOLDS, Selection, fold_of, learn
 from husai_benchmarks.distributions import distribution
 from husai_benchmarks.selectivity import Selectivity, SelectivitySettings, document_means
-from husai_core import Coder, Dims, Read, Task, TextSet, UsageError
+from husai_core import Coder, Dims, Task, TextSet, UsageError
+from husai_core.benchmark import Read
 from husai_core.settings import parse_settings
 from husai_core.site import Site
 

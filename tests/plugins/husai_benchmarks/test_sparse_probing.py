@@ -13,7 +13,8 @@ import torch
 
 from husai_benchmarks.ranking import telling
 from husai_benchmarks.sparse_probing import SparseProbing, SparseProbingSettings
-from husai_core import Coder, EvaluationError, Read, Task, TextSet, bundle
+from husai_core import Coder, EvaluationError, Task, TextSet, bundle
+from husai_core.benchmark import Read
 from husai_core.engine import make_plan, run_plan
 from husai_core.engine.cache import Cache
 from husai_core.engine.kept import KeptParts

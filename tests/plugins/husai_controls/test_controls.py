@@ -11,7 +11,7 @@ from husai_controls.degraded import Degraded
 from husai_controls.permuted_decoder import PermutedDecoder
 from husai_controls.random_decoder import RandomDecoder
 from husai_controls.untrained import Untrained
-from husai_core import FittedControl, KnownControl, ModelControl
+from husai_core.control import FittedControl, KnownControl, ModelControl
 from husai_core.plugins import PluginTable
 from husai_gates.audit.controls import BY_RECIPE, OF_A_PAST, OF_ANOTHER_MODEL, ONE_FOR_ALL, TRAINED, UNTRAINED
 from husai_metrics.decoder_movement import CosineToInitial

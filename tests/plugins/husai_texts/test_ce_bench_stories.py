@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from husai_core import Skipped, TextPair, UsageError
+from husai_core import Skipped, UsageError
+from husai_core.texts import TextPair
 from husai_texts import ce_bench
 
 SOURCE = ce_bench.husai_texts()[0]

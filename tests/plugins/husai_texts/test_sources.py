@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from husai_core import Skipped, TextPair, TextSet, UsageError
-from husai_core.texts import same_text
+from husai_core import Skipped, TextSet, UsageError
+from husai_core.texts import TextPair, same_text
 from husai_texts import file, sae_probes
 
 
