@@ -23,7 +23,7 @@ MAX_FOLDER_DEPTH = 4
 # What a run can only say about itself (times, machine) and what is derived from the rest are
 # listed in the manifest like everything, but are no part of the identity of the evidence.
 PROVENANCE = "provenance.json"
-_VIEWS = re.compile(r"decision\.json|report\.md|junit\.xml|results\.sarif|plots/[A-Za-z0-9_.-]+")
+_VIEWS = re.compile(r"decision\.json|report\.md|junit\.xml|results\.sarif|(report|plots)/[A-Za-z0-9_.-]+")
 _SAFE_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 
 
@@ -40,7 +40,7 @@ class Snapshot:
 
 
 def is_view(path: str) -> bool:
-    """Whether a file is regenerated from the others: a decision, a report, a plot."""
+    """Whether a file is regenerated from the others: a decision, a page of the report, a plot."""
     return _VIEWS.fullmatch(path) is not None
 
 

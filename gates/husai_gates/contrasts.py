@@ -50,13 +50,20 @@ class Contrast:
 
 def asked(report: AuditReport, confidence: float) -> Iterator[tuple[Rule, Evidence, RecordedMeasurement, Condition]]:
     """Every measurement of a trained dictionary that has a control, as the question that a rule would ask."""
-    bases = {of for of, _ in report.controls}
     for _, evidence in sorted(report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[0])):
-        order = sorted(evidence.measurements, key=lambda m: (m.card.name, setting_order(m.setting), m.condition))
-        for measurement in order:
-            base = report.conditions.get(measurement.condition)
-            if base and base.name in bases and base.role in ("candidate", "baseline"):
-                yield _question(evidence, measurement, confidence), evidence, measurement, base
+        for rule, measurement, base in _asked_of(evidence, report, confidence):
+            yield rule, evidence, measurement, base
+
+
+def _asked_of(
+    evidence: Evidence, report: AuditReport, confidence: float
+) -> Iterator[tuple[Rule, RecordedMeasurement, Condition]]:
+    bases = {of for of, _ in report.controls}
+    order = sorted(evidence.measurements, key=lambda m: (m.card.name, setting_order(m.setting), m.condition))
+    for measurement in order:
+        base = report.conditions.get(measurement.condition)
+        if base and base.name in bases and base.role in ("candidate", "baseline"):
+            yield _question(evidence, measurement, confidence), measurement, base
 
 
 def _question(evidence: Evidence, measurement: RecordedMeasurement, confidence: float) -> Rule:
@@ -95,26 +102,23 @@ def controls_at(report: AuditReport, site: str) -> list[str]:
     return sorted({name for (_, name), condition in report.controls.items() if condition.site == site})
 
 
-def differences(report: AuditReport, confidence: float) -> Iterator[str]:
-    """The lines of the report: a table per benchmark and site, a column per control."""
-    tables: dict[tuple[str, str], list[list[object]]] = {}
-    at_site = {site: controls_at(report, site) for site in report.sites}
-    for rule, evidence, measurement, base in asked(report, confidence):
-        controls = at_site.get(evidence.site, [])
+def differences(evidence: Evidence, report: AuditReport, confidence: float) -> Iterator[str]:
+    """The lines of a page of the report: what its dictionaries have beyond their controls, a column per control."""
+    controls, rows = controls_at(report, evidence.site), []
+    for rule, measurement, base in _asked_of(evidence, report, confidence):
         row = [measurement.card.name, setting_words(rule.setting), base.name, measurement.card.direction]
-        cells = [contrast(rule, base, control, report) for control in controls]
-        tables.setdefault((evidence.benchmark.name, evidence.site), []).append([*row, *cells])
-    for (benchmark, site), rows in tables.items():
-        controls = at_site.get(site, [])
-        yield f"## Differences to controls: {safe(benchmark)} at {safe(site)}"
-        yield ""
-        yield safe(
-            f"The dictionary minus its control, paired by seed, in the unit of the metric, with the two-sided "
-            f"{100 * confidence:g} % interval over seeds.{_of_its_own(report, site)}"
-        )
-        yield ""
-        yield from table(["metric", "setting", "dictionary", "better", *map(safe, controls)], rows)
-        yield ""
+        rows.append([*row, *(contrast(rule, base, control, report) for control in controls)])
+    if not rows:
+        return
+    yield "## Differences to controls"
+    yield ""
+    yield safe(
+        f"The dictionary minus its control, paired by seed, in the unit of the metric, with the two-sided "
+        f"{100 * confidence:g} % interval over seeds.{_of_its_own(report, evidence.site)}"
+    )
+    yield ""
+    yield from table(["metric", "setting", "dictionary", "better", *map(safe, controls)], rows)
+    yield ""
 
 
 def _of_its_own(report: AuditReport, site: str) -> str:
@@ -144,7 +148,7 @@ def instruments(report: AuditReport, confidence: float) -> Iterator[str]:
     columns = [column for column in columns if any(column in cells for cells in found.values())]
     if not columns:
         return
-    yield "## Which instruments tell good from bad"
+    yield "# Which instruments tell good from bad"
     yield ""
     yield safe(
         "How many times its own noise over seeds a measurement puts known-good above known-bad: the lower bound of the "

@@ -1,39 +1,108 @@
-"""The report of a bundle as Markdown: the decision, then every number with what a reader must know of it."""
+"""The report of a bundle as Markdown: a front page with the decision, and a page for every document of evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-from husai_core.evidence import Evidence, RecordedMeasurement
 from husai_gates.audit import AuditReport
-from husai_gates.audit.layout import kind_of
-from husai_gates.condition import Condition
-from husai_gates.decision import Decision
-from husai_gates.interval import TooFewUnits, interval, mean, seeds_of
+from husai_gates.audit.layout import kind_of, stem
+from husai_gates.decision import Cell, Decision
+from husai_gates.evidence_page import evidence_page
 from husai_gates.plain_text import number
 from husai_gates.reporters.markdown import safe, sections, table
 
+REPORT, PAGES = "report.md", "report/"
+INSTRUMENTS = f"{PAGES}instruments.md"
 CONFIDENCE = 0.95  # where no policy says another
 
 _UNJUDGED = "The study names no policy: nothing was judged, and nothing here may be released."
-_BOTH = "interval over seeds and parts"
-_HEAD = ("metric", "setting", "condition", "mean", "interval", "seeds", "chance", "unit", "better")
 
 
-def render(report: AuditReport, decision: Decision | None) -> str:
-    """The whole report. It depends on the audit and the decision only, so that anyone can regenerate it."""
+def pages(report: AuditReport, decision: Decision | None) -> dict[str, str]:
+    """Every page by its path. They depend on the audit and the decision only, so that anyone can regenerate them."""
     confidence = decision.policy.confidence if decision else CONFIDENCE
-    lines = ["# Report", "", *(sections(decision) if decision else (_UNJUDGED,)), ""]
-    lines += _asked_for(report, confidence)
-    by_benchmark = sorted(report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[1].site, item[0]))
-    for path, evidence in by_benchmark:
-        lines += _benchmark(path, evidence, report, confidence)
-    lines += _controlled(report, confidence)
-    pictures = [path for path in report.paths if kind_of(path) == "picture"]
+    pictures = _pictures(report)
+    found = {
+        f"{PAGES}{stem(path)}.md": evidence_page(path, evidence, report, confidence, pictures[stem(path)])
+        for path, evidence in report.evidence.items()
+    }
+    if report.controls:
+        from husai_gates import contrasts
+
+        found[INSTRUMENTS] = contrasts.instruments(report, confidence)
+    origin = f"Of the bundle {safe(report.content_digest)}; back to the [report](../{REPORT})."
+    written = {path: "\n".join([*lines, origin, ""]) for path, page in found.items() if (lines := list(page))}
+    front = _front(report, decision, confidence, INSTRUMENTS in written, pictures[""])
+    return {REPORT: "\n".join(front), **written}
+
+
+def _front(
+    report: AuditReport, decision: Decision | None, confidence: float, instruments: bool, pictures: Sequence[str]
+) -> Iterator[str]:
+    """The decision, how every rule stands on every condition, what the study asked to see, and where the rest is."""
+    yield from ("# Report", "", *(sections(decision) if decision else (_UNJUDGED,)), "")
+    if decision:
+        yield from _standing(decision)
+    yield from _asked_for(report, confidence)
+    yield from _contents(report, instruments)
     if pictures:
-        lines += ["## Plots", "", *(f"![{safe(path)}]({path})" for path in pictures), ""]
-    return "\n".join(lines)
+        yield from ("## Plots", "", *(f"![{safe(path)}]({path})" for path in pictures), "")
+
+
+def _standing(decision: Decision) -> Iterator[str]:
+    """Which condition meets which rule: a column for each, its controls in the same one."""
+    named = {cell.condition for row in decision.rows for cell in row.cells}
+    columns = [name for name in sorted(named) if not any(name.startswith(f"{other}.") for other in named)]
+    if not columns:
+        return
+    yield "## Rules by condition"
+    yield ""
+    yield "The status, and the estimate that it was given for: a difference, where the rule compares."
+    yield ""
+    rows = []
+    for row in decision.rows:
+        cells = {column: [c for c in row.cells if _is_of(c, column)] for column in columns}
+        rows.append([row.rule, *("; ".join(map(_said, cells[column])) for column in columns)])
+    yield from table(["rule", *map(safe, columns)], rows)
+    yield ""
+
+
+def _is_of(cell: Cell, column: str) -> bool:
+    return cell.condition == column or cell.condition.startswith(f"{column}.")
+
+
+def _said(cell: Cell) -> str:
+    """The status, and the number that it was given for."""
+    return f"{cell.status} {number(cell.interval.estimate)}" if cell.interval else cell.status
+
+
+def _contents(report: AuditReport, instruments: bool) -> Iterator[str]:
+    """What was measured, and the page that has its numbers."""
+    if not report.evidence:
+        return
+    yield from ("## What was measured", "")
+    yield from ("| benchmark | site | outcome | measurements |", "| --- | --- | --- | --- |")
+    order = sorted(report.evidence.items(), key=lambda item: (item[1].benchmark.name, item[1].site, item[0]))
+    for path, evidence in order:
+        outcome = evidence.outcome.status
+        said = outcome if outcome == "completed" else f"{outcome}: {evidence.outcome.reason}"
+        who = f" ({evidence.external.kind}, {evidence.external.tool})" if evidence.external else ""
+        link = f"[{len(evidence.measurements)} measurements]({PAGES}{stem(path)}.md)"
+        yield f"| {safe(evidence.benchmark.name + who)} | {safe(evidence.site)} | {safe(said)} | {link} |"
+    yield ""
+    if instruments:
+        yield from (f"[Which instruments tell good from bad]({INSTRUMENTS}).", "")
+
+
+def _pictures(report: AuditReport) -> Mapping[str, list[str]]:
+    """The pictures by the document of evidence that they show; those of the whole bundle under no name."""
+    stems = sorted(map(stem, report.evidence), key=len, reverse=True)
+    found: dict[str, list[str]] = {name: [] for name in ("", *stems)}
+    for path in report.paths:
+        if kind_of(path) == "picture":
+            shown = path.removeprefix("plots/").removeprefix("drops.")
+            found[next((name for name in stems if shown.startswith(f"{name}.")), "")].append(path)
+    return found
 
 
 def _asked_for(report: AuditReport, confidence: float) -> Iterator[str]:
@@ -55,101 +124,3 @@ def _asked_for(report: AuditReport, confidence: float) -> Iterator[str]:
 
         for series in scaling.scalings(report, confidence):
             yield from scaling.section(series, confidence)
-
-
-def _controlled(report: AuditReport, confidence: float) -> Iterator[str]:
-    """What the controls say of dictionaries and instruments; of a bundle without them there is nothing to import."""
-    if report.controls:
-        from husai_gates import contrasts
-
-        yield from contrasts.instruments(report, confidence)
-        yield from contrasts.differences(report, confidence)
-
-
-def _benchmark(path: str, evidence: Evidence, report: AuditReport, confidence: float) -> Iterator[str]:
-    yield f"## {safe(evidence.benchmark.name)} at {safe(evidence.site)}"
-    yield ""
-    data = ", ".join(f"{source.name} ({source.rows} rows)" for source in evidence.data) or "of no digest"
-    yield f"Version {safe(evidence.benchmark.version)}; data {safe(data)}; from {safe(path)}."
-    if evidence.texts:
-        yield f"Texts: {safe(', '.join(f'{source.name} ({source.rows})' for source in evidence.texts))}."
-    yield from _elsewhere(evidence)
-    yield ""
-    if evidence.outcome.status != "completed":
-        yield f"{safe(evidence.outcome.status)}: {safe(evidence.outcome.reason)}"
-        yield ""
-        return
-    in_parts = any(len(m.parts()) > 1 for m in evidence.measurements)
-    found = [_row(m, report.conditions.get(m.condition), confidence, in_parts) for m in evidence.measurements]
-    rows = sorted(found, key=lambda row: [str(cell) for cell in row[:3]])
-    yield f"Intervals are two-sided at {100 * confidence:g} %; the unit of replication is the seed."
-    if in_parts:
-        yield (
-            "Where a seed was observed in several parts, such as documents, the interval over seeds is about these "
-            "very parts; the one over seeds and parts is about others like them, too, and no rule is judged by it."
-        )
-    yield ""
-    yield from table([*_HEAD[:5], _BOTH, *_HEAD[5:]] if in_parts else _HEAD, rows)
-    yield ""
-    if defects := {m.card.name: m.card.defect for m in evidence.measurements if m.card.defect}:
-        yield "Known to be wrong, shown as they were written, and judged by no rule:"
-        yield ""
-        yield from (f"- {safe(name)}: {safe(defect)}" for name, defect in sorted(defects.items()))
-        yield ""
-
-
-def _elsewhere(evidence: Evidence) -> Iterator[str]:
-    """Who measured, where that was not HUSAI."""
-    if (external := evidence.external) is None:
-        return
-    who = {"official": "Official: measured here by", "imported": "Imported: measured elsewhere by"}
-    yield ""
-    many = ", ".join(external.files) if len(external.files) < 4 else f"{len(external.files)} files of its own"
-    yield f"{who[external.kind]} {safe(external.tool)} {safe(external.version)}, in {safe(many)}."
-    if external.unverified:
-        yield ""
-        yield "Not verified here, or to be known:"
-        yield ""
-        yield from (f"- {safe(statement)}" for statement in external.unverified)
-
-
-def _row(measurement: RecordedMeasurement, condition: Condition | None, confidence: float, in_parts: bool) -> list[Any]:
-    values = measurement.by_unit()
-    try:
-        bounds = interval(values, confidence)
-        shown = f"{number(bounds.low)} to {number(bounds.high)}"
-        if condition and condition.one_unit:
-            shown = "none: every seed has the same one"
-    except TooFewUnits as error:
-        shown = f"none: {error}"
-    except (ValueError, ArithmeticError):
-        shown = "none: the units are incomplete"
-    card = measurement.card
-    return [
-        card.name,
-        ", ".join(f"{key} = {value}" for key, value in sorted({**measurement.setting, **measurement.scale}.items())),
-        measurement.condition,
-        number(mean([values[unit] for unit in sorted(values)])),
-        shown,
-        *([_over_parts(measurement, condition, confidence)] if in_parts else []),
-        len(seeds_of(values)),
-        "unknown" if measurement.chance is None else number(measurement.chance),
-        card.unit,
-        card.direction,
-    ]
-
-
-def _over_parts(measurement: RecordedMeasurement, condition: Condition | None, confidence: float) -> str:
-    from husai_gates.crossed import crossed_interval
-
-    if len(measurement.parts()) < 2:
-        return ""
-    if condition and condition.one_unit:
-        return "none: every seed has the same one"
-    try:
-        found = crossed_interval(measurement.by_part(), confidence)
-    except TooFewUnits as error:
-        return f"none: {error}"
-    except (ValueError, ArithmeticError):
-        return "none: the parts are incomplete"
-    return f"{number(found.low)} to {number(found.high)}"

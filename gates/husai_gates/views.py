@@ -14,17 +14,16 @@ from husai_core import strict_json
 from husai_core.bundle import PROVENANCE, Snapshot
 from husai_core.errors import HusaiError
 from husai_gates import policy as policies
-from husai_gates import report as report_view
 from husai_gates.audit import AuditReport, audit_unsealed
 from husai_gates.audit.layout import kind_of
 from husai_gates.decision import Decision
 from husai_gates.finding import Finding
 from husai_gates.judge import judge
 from husai_gates.last_release import DECISION
+from husai_gates.report import REPORT, pages
 from husai_gates.reporters import REPORTERS
 from husai_gates.reporters.text import headline
 
-REPORT = "report.md"
 REPORTED = {"junit.xml": "junit", "results.sarif": "sarif"}  # by the name of their reporter; no bundle has to hold them
 _AGAIN = "remove it, or make it again with 'husai gate'"
 
@@ -36,9 +35,13 @@ def make_views(files: Mapping[str, bytes]) -> dict[str, bytes]:
         return {}
     report = audit_unsealed(files)
     if not held:
-        return {REPORT: report_view.render(report, None).encode()}
+        return _encoded(pages(report, None))
     decision = judge(report, policies.load(files[held[0]], held[0]), Snapshot(".", files))
-    return {DECISION: decision.to_bytes(), REPORT: report_view.render(report, decision).encode()}
+    return {DECISION: decision.to_bytes(), **_encoded(pages(report, decision))}
+
+
+def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
+    return {path: text.encode() for path, text in texts.items()}
 
 
 def check_views(snapshot: Snapshot, report: AuditReport) -> tuple[Finding, ...]:
@@ -57,8 +60,7 @@ def check_views(snapshot: Snapshot, report: AuditReport) -> tuple[Finding, ...]:
 def _check(snapshot: Snapshot, report: AuditReport) -> Iterator[Finding]:
     files = snapshot.files
     if DECISION not in files:
-        if REPORT in files and files[REPORT] != report_view.render(report, None).encode():
-            yield Finding("EV-VIEW", REPORT, "$", "is not the report that this bundle gives without a decision", _AGAIN)
+        yield from _check_pages(files, report, None)
         for path in sorted(REPORTED.keys() & files.keys()):
             yield Finding("EV-VIEW", path, "$", "shows a decision, and the bundle holds none", _AGAIN)
         return
@@ -74,16 +76,33 @@ def _check(snapshot: Snapshot, report: AuditReport) -> Iterator[Finding]:
             yield Finding("GATE-ERROR", DECISION, f"$.rows.{row.rule}", row.says, row.next_step)
             return
     yield from _compare_decision(files[DECISION], snapshot.json(DECISION), decision)
-    foreign = unchecked(snapshot)
-    for path in sorted({REPORT, *REPORTED} & files.keys()):
-        if path in foreign:
+    if _is_foreign(snapshot):
+        for path in sorted({REPORT, *REPORTED, *_held_pages(files)} & files.keys()):
             yield from _check_foreign(snapshot, path, decision)
-        elif files[path] != _rendered(path, report, decision).encode():
+        return
+    yield from _check_pages(files, report, decision)
+    for path in sorted(REPORTED.keys() & files.keys()):
+        if files[path] != REPORTERS[REPORTED[path]](decision).encode():
             yield Finding("EV-VIEW", path, "$", "is not what this bundle gives", _AGAIN)
 
 
-def _rendered(path: str, report: AuditReport, decision: Decision) -> str:
-    return report_view.render(report, decision) if path == REPORT else REPORTERS[REPORTED[path]](decision)
+def _held_pages(files: Mapping[str, bytes]) -> set[str]:
+    return {path for path in files if kind_of(path) in ("report", "page")}
+
+
+def _check_pages(files: Mapping[str, bytes], report: AuditReport, decision: Decision | None) -> Iterator[Finding]:
+    """The report, which no bundle has to hold, is the one that the bundle gives: every page of it and no other."""
+    if not (held := _held_pages(files)):
+        return
+    given = _encoded(pages(report, decision))
+    for path in sorted(held | given.keys()):
+        if path not in given:
+            yield Finding("EV-VIEW", path, "$", "is no page of the report that this bundle gives", _AGAIN)
+        elif path not in held:
+            yield Finding("EV-VIEW", path, "$", "is missing, and the report has it", "draw them again: 'husai redraw'")
+        elif files[path] != given[path]:
+            without = "" if decision else " without a decision"
+            yield Finding("EV-VIEW", path, "$", f"is not what this bundle gives{without}", _AGAIN)
 
 
 def _check_foreign(snapshot: Snapshot, path: str, decision: Decision) -> Iterator[Finding]:
@@ -92,7 +111,8 @@ def _check_foreign(snapshot: Snapshot, path: str, decision: Decision) -> Iterato
     if PROVENANCE in snapshot.files and snapshot.json(PROVENANCE)["packages"].get("husai") != made_by:
         yield Finding("EV-VIEW", DECISION, "$.husai", "the run was made by another version of husai", _AGAIN)
     text = snapshot.files[path].decode("utf-8", "replace")
-    for wanted in (decision.policy.digest, decision.content_digest, headline(decision)):
+    is_page = kind_of(path) == "page"
+    for wanted in (decision.content_digest, *(() if is_page else (decision.policy.digest, headline(decision)))):
         if wanted not in text:
             yield Finding("EV-VIEW", path, "$", f"does not say '{wanted}'", _AGAIN)
     first = text.split("\n\n")[1:2]
@@ -109,14 +129,20 @@ def _policy_of(snapshot: Snapshot, files: Mapping[str, bytes]) -> bytes | None:
 
 def unchecked(snapshot: Snapshot) -> tuple[str, ...]:
     """The views that audit does not regenerate, in the order of their paths."""
-    found = [path for path in snapshot.files if kind_of(path) == "picture"]
-    worded = sorted({REPORT, *REPORTED} & snapshot.files.keys())
-    if DECISION in snapshot.files and worded:
-        try:
-            found += worded if snapshot.json(DECISION).get("husai") != husai_core.__version__ else []
-        except (HusaiError, AttributeError):
-            found += worded
+    found = {path for path in snapshot.files if kind_of(path) == "picture"}
+    if _is_foreign(snapshot):
+        found |= (REPORTED.keys() & snapshot.files.keys()) | _held_pages(snapshot.files)
     return tuple(sorted(found))
+
+
+def _is_foreign(snapshot: Snapshot) -> bool:
+    """Whether the decision is in the words of another version, or of nobody knows which."""
+    if DECISION not in snapshot.files:
+        return False
+    try:
+        return bool(snapshot.json(DECISION).get("husai") != husai_core.__version__)
+    except (HusaiError, AttributeError):
+        return True
 
 
 def _compare_decision(raw: bytes, document: Mapping[str, Any], decision: Decision) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ def command(bundle: Path, out: Path) -> int:
     from husai_gates.audit import audit, audit_unsealed
     from husai_gates.audit.layout import kind_of
 
-    made = ("decision", "report", "picture", "junit", "sarif")
+    made = ("decision", "report", "page", "picture", "junit", "sarif")
     snapshot, attestations = separate(bundles.read(bundle))
     kept = {path: raw for path, raw in snapshot.files.items() if path != bundles.MANIFEST and kind_of(path) not in made}
     # Views of an earlier version may not even be readable; the seal is that of the whole bundle, all else without them.

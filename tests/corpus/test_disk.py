@@ -18,7 +18,7 @@ from husai_core.bundle import MANIFEST, Snapshot
 from husai_core.cli import invoke
 from husai_core.testing import corpus
 from husai_core.testing.corpus import CASES, Good, judge
-from husai_core.testing.corpus.specimen import Specimen, seal
+from husai_core.testing.corpus.specimen import Specimen, seal, without_views
 
 TOY = Path(__file__).parents[2] / "evidence" / "toy"
 HUSAI = str(Path(sys.executable).parent / "husai")
@@ -99,7 +99,7 @@ def test_a_link_to_the_bundle_itself_is_followed(tmp_path: Path) -> None:
 
 def test_a_bundle_without_views_is_released() -> None:
     good = Good.at(TOY, "toy")
-    files = {path: raw for path, raw in good.files.items() if path not in ("decision.json", "report.md")}
+    files = without_views(good.files)
     assert judge(Snapshot("bundle", seal(files)), good.policy).exit_code == 0
     files = {path: raw for path, raw in files.items() if not path.startswith("plots/")}
     assert judge(Snapshot("bundle", seal(files)), good.policy).exit_code == 0

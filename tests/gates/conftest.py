@@ -329,6 +329,11 @@ class Draft:
             files |= make_views(files)
         return seal(files)
 
+    def report(self) -> str:
+        """Every page of the report that the bundle gives, the front page first."""
+        views = make_views(self.content())
+        return "\n".join(views[path].decode() for path in sorted(views) if path.endswith(".md"))
+
 
 def seal(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The same files with a manifest that fits them."""

@@ -91,7 +91,9 @@ def test_each_family_and_each_matrix_is_a_picture_and_the_bundle_is_sound(draft:
     draft.extra, draft.views = pictures, True
     files = draft.files()
     assert audit(Snapshot("bundle", files)).findings == ()
-    assert all(f"]({path})" in files["report.md"].decode() for path in pictures)
+    for path in pictures:
+        page = "consistency" if "consistency" in path else "reconstruction"
+        assert f"](../{path})" in files[f"report/{page}.addition.md"].decode()
 
 
 def test_many_panels_go_on_in_a_second_picture(draft: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,8 +107,9 @@ def test_without_a_policy_the_report_judges_nothing_and_is_still_held_to_the_evi
 
     content = {path: raw for path, raw in draft.content().items() if not path.startswith("policy/")}
     views = make_views(content)
-    assert views.keys() == {"report.md"}
+    pages = {f"report/{name}.md" for name in ("consistency.addition", "reconstruction.addition", "instruments")}
+    assert views.keys() == {"report.md", *pages}
     assert b"nothing was judged" in views["report.md"]
     for raw, codes in ((views["report.md"], set()), (views["report.md"] + b"\nRELEASED\n", {"EV-VIEW"})):
-        snapshot = Snapshot("bundle", seal({**content, "report.md": raw}))
+        snapshot = Snapshot("bundle", seal({**content, **views, "report.md": raw}))
         assert {f.code for f in check_views(snapshot, audit(snapshot))} == codes

@@ -23,7 +23,6 @@ from husai_gates.audit import audit
 from husai_gates.audit.measurements import check_measurements
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.select import locate
-from husai_gates.views import make_views
 
 TOPK = "addition.topk"
 RECONSTRUCTION = "evidence/reconstruction.addition.json"
@@ -222,8 +221,7 @@ def test_a_control_of_another_model_is_sound_and_compared(draft: Any, decide: An
 
 def test_the_report_shows_every_metric_minus_that_of_the_random_model(draft: Any) -> None:
     _another_model(draft)
-    draft.views = True
-    text = draft.files()["report.md"].decode()
+    text = draft.report()
     for metric in ("explained_variance", "dead_fraction", "l0", "pwmcc"):
         assert re.search(rf"\| {metric} \|  \| {TOPK} \| \w+ \| -?[0-9.]+ \(-?[0-9.]+ to -?[0-9.]+\) \|", text), metric
     assert "random_model: measured on activations of another network" in text
@@ -359,9 +357,10 @@ margin = 0.01
 
 def test_the_report_gives_no_interval_of_what_is_one_for_all_seeds(draft: Any) -> None:
     _fixed_basis(draft)
-    report = make_views(draft.content())["report.md"].decode()
     lines = [
-        line for line in report.splitlines() if "addition.topk.pca" in line and line.startswith(("| pwmcc", "| l0"))
+        line
+        for line in draft.report().splitlines()
+        if "addition.topk.pca" in line and line.startswith(("| pwmcc", "| l0"))
     ]
     assert len(lines) == 2
     assert all("none: every seed has the same one" in line for line in lines)

@@ -15,6 +15,7 @@ import husai_schemas
 from husai_core import strict_json
 from husai_core.bundle import MANIFEST, Snapshot
 from husai_core.errors import InvalidEvidence
+from husai_core.testing.corpus.specimen import without_views
 from husai_gates.audit import audit, inspection
 from husai_gates.audit.seal import check_seal
 from husai_gates.views import check_views
@@ -187,7 +188,7 @@ def test_an_exception_in_a_rule_is_an_error_row(
     decision = decide(good)
     assert decision.exit_code == 4, "a bug of ours is not called tampering"
     assert "instrument" in next(f.path for f in decision.findings if f.code == "GATE-ERROR")
-    decision = decide(seal({p: raw for p, raw in good.items() if p not in ("decision.json", "report.md")}))
+    decision = decide(seal(without_views(good)))
     assert decision.exit_code == 4
     assert {row.rule: row.code for row in decision.rows if row.status != "pass"} == {"instrument": "GATE-ERROR"}
 
@@ -226,7 +227,7 @@ def test_an_exception_in_the_views_is_a_finding_and_exit_4(
     def broken(*_: Any) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("husai_gates.views.report_view.render", broken)
+    monkeypatch.setattr("husai_gates.views.pages", broken)
     decision = decide(good)
     assert decision.exit_code == 4
     assert {row.status for row in decision.rows} == {"error"}

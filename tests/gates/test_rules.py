@@ -264,7 +264,7 @@ def test_parts_of_a_seed_are_no_replicates_of_it(draft: Any, decide: Any) -> Non
 
 def test_the_report_says_what_other_parts_might_have_given(draft: Any) -> None:
     """Only where there are parts; and an interval over seeds and parts is about more, so it is wider."""
-    assert "seeds and parts" not in make_views(draft.content())["report.md"].decode()
+    assert "seeds and parts" not in draft.report()
     name = SPLIT_CONDITIONS[0]
     found = draft.measurement("explained_variance", name)
     found["observations"] = [
@@ -272,7 +272,7 @@ def test_the_report_says_what_other_parts_might_have_given(draft: Any) -> None:
         for o in found["observations"]
         for part in range(10)
     ]
-    text = make_views(draft.content())["report.md"].decode().partition("## Differences to controls")[0]
+    text = make_views(draft.content())["report/reconstruction.addition.md"].decode().partition("## Differences")[0]
     (line,) = (row for row in text.splitlines() if row.startswith(f"| explained_variance |  | {name} |"))
     over_seeds, over_both = (tuple(map(float, cell.split(" to "))) for cell in line.split(" | ")[4:6])
     assert over_both[0] < over_seeds[0] < over_seeds[1] < over_both[1]

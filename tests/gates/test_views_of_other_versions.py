@@ -7,9 +7,12 @@ import pytest
 
 from husai_core import strict_json
 from husai_core.bundle import MANIFEST, Snapshot, manifest_of
+from husai_core.testing.corpus.specimen import without_views
 from husai_gates.audit import audit
 from husai_gates.reporters.findings import AUDIT_REPORTERS
 from husai_gates.views import check_views, unchecked
+
+PAGE = "report/reconstruction.addition.md"
 
 
 def _older(draft: Any, change: Any = lambda document: None, forged: tuple[str, str] = ("", "")) -> Snapshot:
@@ -24,7 +27,9 @@ def _older(draft: Any, change: Any = lambda document: None, forged: tuple[str, s
     files["decision.json"] = strict_json.encode(document)
     verdict, digests = files["report.md"].decode().split("\n\n")[1], (document["policy"]["digest"], document["bundle"])
     report = f"# Then\n\n{verdict}\n\n{digests}\n"
+    files = without_views(files) | {"decision.json": files["decision.json"]}
     files["report.md"] = report.replace(*forged).encode()
+    files[PAGE] = f"# Then\n\nOf {document['bundle']['content_digest']}\n".encode()
     provenance = json.loads(files["provenance.json"])
     provenance["packages"]["husai"] = document["husai"]
     files["provenance.json"] = strict_json.encode(provenance)
@@ -36,7 +41,7 @@ def _older(draft: Any, change: Any = lambda document: None, forged: tuple[str, s
 def test_other_words_of_another_version_are_no_tampering_and_are_named(draft: Any) -> None:
     snapshot = _older(draft)
     assert check_views(snapshot, audit(snapshot)) == ()
-    assert unchecked(snapshot) == ("report.md",)
+    assert unchecked(snapshot) == ("report.md", PAGE)
 
 
 @pytest.mark.parametrize(
@@ -86,5 +91,5 @@ def test_the_audit_says_what_it_did_not_compare(draft: Any) -> None:
 
     snapshot = _older(draft)
     report = dataclasses.replace(audit(snapshot), unchecked=unchecked(snapshot))
-    assert "Not compared with the evidence: report.md" in AUDIT_REPORTERS["text"](report)
+    assert f"Not compared with the evidence: report.md, {PAGE}" in AUDIT_REPORTERS["text"](report)
     assert '"report.md"' in AUDIT_REPORTERS["json"](report)

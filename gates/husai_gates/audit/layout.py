@@ -27,6 +27,7 @@ _KINDS = {
     "weights": rf"weights/{_NAME}/sae_weights\.safetensors",
     "picture": rf"plots/{_NAME}\.png",
     "report": r"report\.md",
+    "page": rf"report/{_NAME}\.md",
     "junit": r"junit\.xml",
     "sarif": r"results\.sarif",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from husai_core.testing.corpus.case import Family
-from husai_core.testing.corpus.specimen import PROVENANCE, VIEWS, NotApplicable, Specimen
+from husai_core.testing.corpus.specimen import PAGES, PROVENANCE, VIEWS, NotApplicable, Specimen
 
 FAMILY = Family()
 case = FAMILY.case
@@ -257,6 +257,32 @@ def report_edited(b: Specimen) -> None:
 def report_without_a_decision(b: Specimen) -> None:
     """A report that nothing gives."""
     b.raw["report.md"] = b"# All is well\n"
+
+
+@case(45, "EV-VIEW")
+def page_edited(b: Specimen) -> None:
+    """A page of the report with another number, sealed again."""
+    _make_views(b)
+
+    def change(files: dict[str, bytes]) -> None:
+        page = min(path for path in files if path.startswith(PAGES))
+        files[page] += b"\nAll of it holds.\n"
+
+    b.finally_(change)
+
+
+@case(45, "EV-VIEW")
+def page_left_out(b: Specimen) -> None:
+    """A report without one of its pages, sealed again."""
+    _make_views(b)
+    b.finally_(lambda files: files.pop(min(path for path in files if path.startswith(PAGES))))
+
+
+@case(45, "EV-VIEW")
+def page_of_nothing(b: Specimen) -> None:
+    """A page about a benchmark that nobody ran."""
+    _make_views(b)
+    b.finally_(lambda files: files.update({f"{PAGES}ood.moon.md": b"# It holds everywhere\n"}))
 
 
 @case(29, "EV-VIEW")

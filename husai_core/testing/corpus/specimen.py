@@ -23,7 +23,13 @@ Document = dict[str, Any]
 
 STUDY, PROVENANCE = "study.toml", "provenance.json"
 VIEWS = ("decision.json", "report.md")
+PAGES = "report/"
 _FOLDERS = ("sites/", "subjects/", "evidence/", "transcripts/", "selections/")
+
+
+def without_views(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of a bundle but its decision and its report; pictures stay."""
+    return {path: raw for path, raw in files.items() if path not in VIEWS and not path.startswith(PAGES)}
 
 
 class NotApplicable(Exception):
@@ -60,7 +66,7 @@ class Specimen:
 
     def __init__(self, good: Good) -> None:
         self._good = good
-        self.raw = {path: raw for path, raw in good.files.items() if path not in (*VIEWS, MANIFEST)}
+        self.raw = {path: raw for path, raw in without_views(good.files).items() if path != MANIFEST}
         self.documents: dict[str, Document] = {}
         for path in [p for p in self.raw if p == PROVENANCE or p.startswith(_FOLDERS)]:
             self.documents[path] = json.loads(self.raw.pop(path))
