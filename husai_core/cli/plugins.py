@@ -41,7 +41,9 @@ def command(context: click.Context, kind: str | None, form: str) -> None:
 @click.option("--kind", help="Its kind, such as 'benchmark', where the name alone does not say.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting other than its default; TOML.")
 @click.option("--dims", metavar="D_IN,D_SAE,D_OUT", help="The widths to run an architecture at.")
-@click.option("--sample", "samples", type=PATH, multiple=True, metavar="FILE", help="A file that an importer must read.")
+@click.option(
+    "--sample", "samples", type=PATH, multiple=True, metavar="FILE", help="A file that an importer must read."
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 def check(

@@ -52,9 +52,7 @@ def kind_of(name: str, kind: str | None, plugins: PluginTable, place: str) -> st
     return proven[0] if proven else "architectures"  # a module that could not be loaded says why
 
 
-def contracts_for(
-    kind: str, name: str, plugins: PluginTable, place: str, given: Given
-) -> Sequence[Contract]:
+def contracts_for(kind: str, name: str, plugins: PluginTable, place: str, given: Given) -> Sequence[Contract]:
     """The contracts of one plugin; what its kind does not take is refused."""
     item = plugins.get(kind, name, place).item
     if given.dims is not None and kind != "architectures":

@@ -118,7 +118,7 @@ def test_settings_and_widths_are_chosen(capsys: pytest.CaptureFixture[str]) -> N
         (["mime"], "did you mean 'mine'?"),
         (
             ["wiki"],
-            "'wiki' is one of texts (contracts exist for: architectures, benchmarks, controls, importers, metrics, models)",
+            "one of texts (contracts exist for: architectures, benchmarks, controls, importers, metrics, models)",
         ),
         (["wiki", "--kind", "text"], "no contract for 'text'"),
         (["pwmcc", "--dims", "1,2,3"], "only architectures have widths"),

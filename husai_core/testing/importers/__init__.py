@@ -42,5 +42,7 @@ def importer_contracts(
     if isinstance(importer, str):
         importer = plugins.get("importers", importer, f"importer_contract({importer!r})").item
     offered = (*(plugin.item for plugin in plugins.of_kind("metrics")), *metrics)
-    trial = Trial(importer, samples_of(importer) if files is None else files, {metric.name: metric.card for metric in offered})
+    trial = Trial(
+        importer, samples_of(importer) if files is None else files, {metric.name: metric.card for metric in offered}
+    )
     return contracts_of(f"importer '{importer.name}'", CHECKS, {"": trial}, known_failures or {}, one_thread)

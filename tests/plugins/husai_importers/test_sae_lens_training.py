@@ -25,7 +25,9 @@ def read(document: dict[str, Any]) -> Imported:
     return importer.read([SourceFile("cfg", json.dumps(document).encode(), document)])
 
 
-@pytest.mark.parametrize(("document", "seed", "tokens"), [(OLD, 42, 300_000_000), (RUNNER, 7, 200_000_000), (NEW, 0, None)])
+@pytest.mark.parametrize(
+    ("document", "seed", "tokens"), [(OLD, 42, 300_000_000), (RUNNER, 7, 200_000_000), (NEW, 0, None)]
+)
 def test_every_version_is_read(document: dict[str, Any], seed: int, tokens: int | None) -> None:
     found = read(document)
     (result,) = found.results
