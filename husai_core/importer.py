@@ -101,12 +101,16 @@ class Imported:
 
 
 class Importer(ABC):
-    """Reads the results of one program. It never improves on them: what is no finite number becomes a note."""
+    """Reads the results of one program. It never improves on them: what is no finite number becomes a note.
+
+    `samples` names a folder beside its module, of files as the program wrote them, on which anybody can check it.
+    """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     summary: ClassVar[str]
     requires: ClassVar[Sequence[str]] = ()
+    samples: ClassVar[str] = ""
 
     @abstractmethod
     def recognises(self, document: Any) -> bool:

@@ -55,7 +55,7 @@ def command(files: tuple[Path, ...], out: Path, roles: tuple[tuple[str, Role], .
     if twice := sorted({name for name, _ in roles if [n for n, _ in roles].count(name) > 1}):
         raise UsageError(f"--as {twice[0]}", "is given twice", "give every name one role")
     started = now()
-    documents, notes = import_files(_read(files), PluginTable(), dict(roles))
+    documents, notes = import_files(read_files(files), PluginTable(), dict(roles))
     made = provenance(started, None, 1, None, len(files), 0)
     whole = {**documents, bundle.PROVENANCE: strict_json.encode(made)}
     _refuse_unsound(whole)
@@ -78,7 +78,7 @@ def _refuse_unsound(files: Mapping[str, bytes]) -> None:
         raise InvalidEvidence(first.code, f"{first.file} {first.path}", first.rule, step)
 
 
-def _read(files: Sequence[Path]) -> list[SourceFile]:
+def read_files(files: Sequence[Path]) -> list[SourceFile]:
     """The files under names that a bundle can keep, each once."""
     from husai_core.importer import source_file
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from husai_core.cli.arguments import PATH
 
 if TYPE_CHECKING:
     from husai_core.sae import Dims
@@ -38,21 +41,28 @@ def command(context: click.Context, kind: str | None, form: str) -> None:
 @click.option("--kind", help="Its kind, such as 'benchmark', where the name alone does not say.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting other than its default; TOML.")
 @click.option("--dims", metavar="D_IN,D_SAE,D_OUT", help="The widths to run an architecture at.")
+@click.option(
+    "--sample", "samples", type=PATH, multiple=True, metavar="FILE", help="A file that an importer must read."
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
-def check(name: str, kind: str | None, settings: tuple[str, ...], dims: str | None, form: str) -> int:
+def check(
+    name: str, kind: str | None, settings: tuple[str, ...], dims: str | None, samples: tuple[Path, ...], form: str
+) -> int:
     """Hold the plugin NAME to the contract of its kind, a line per check.
 
+    An importer is held to it on the files that it brings along, or on yours in their place (--sample, several times).
     Exit code 0 if every rule holds, 2 if one does not or if the plugin could not be run.
     """
     from husai_core.errors import ExitCode
     from husai_core.plugins import PluginTable
-    from husai_core.testing.proving import contracts_for, kind_of, proven
+    from husai_core.testing.proving import Given, contracts_for, kind_of, proven
 
     place = "husai plugins check"
     table, widths, plugins = _settings(settings), _dims(dims) if dims else None, PluginTable()
     chosen = kind_of(name, kind, plugins, place)
-    contracts = contracts_for(chosen, name, plugins, place, table or None, widths)
+    given = Given(table or None, widths, _samples(samples) if samples else None)
+    contracts = contracts_for(chosen, name, plugins, place, given)
     outcomes = [outcome for contract in contracts for outcome in contract.outcomes()]
     holds = proven(chosen, outcomes)
     if form == "json":
@@ -86,6 +96,12 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, object]:
             raise UsageError(place, f"'{repeated[0]}' is set twice", "set it once")
         table |= read
     return table
+
+
+def _samples(paths: tuple[Path, ...]) -> dict[str, bytes]:
+    from husai_core.cli.importing import read_files
+
+    return {file.name: file.raw for file in read_files(paths)}
 
 
 def _dims(text: str) -> Dims:

@@ -45,6 +45,7 @@ def command(study: Path, out: Path | None, cache: Path, activations_cap: int, th
     from husai_core.engine import make_plan, run_plan
     from husai_core.engine.cache import Cache
     from husai_core.plugins import PluginTable
+    from husai_core.standing import doubts
     from husai_core.study import load_study
 
     parsed = load_study(study)
@@ -55,7 +56,10 @@ def command(study: Path, out: Path | None, cache: Path, activations_cap: int, th
         click.echo(_listing(plan))
         return ExitCode.RELEASED
     target = out or Path("runs") / parsed.name
+    given = {**choices, **({f"policy/{policy[0]}": policy[1]} if policy else {})}
     with choose_listener() as listener:
+        for text in doubts(target, plan, given, threads):
+            listener.warn(text)
         fresh = run_plan(
             plan, target, Cache(cache), listener, threads, policy, derived, _choose, activations_cap, choices
         )

@@ -5,6 +5,7 @@ from husai_core.testing.benchmarks import benchmark_contract
 from husai_core.testing.benchmarks.stage import Stage
 from husai_core.testing.benchmarks.trial import Promises
 from husai_core.testing.controls import control_contract
+from husai_core.testing.importers import importer_contract
 from husai_core.testing.metrics import metric_contract
 from husai_core.testing.models import model_contract
 
@@ -14,6 +15,7 @@ __all__ = [
     "architecture_contract",
     "benchmark_contract",
     "control_contract",
+    "importer_contract",
     "metric_contract",
     "model_contract",
 ]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from husai_core.errors import UsageError, did_you_mean
 from husai_core.plugins import KINDS, PluginTable
 from husai_core.sae import Dims
 from husai_core.testing.contract import Contract, Outcome
-
-Settings = Mapping[str, Any]
 
 # By kind, the check that runs the plugin at all: where it is not run nothing was proven.
 FIRST = {
@@ -19,7 +18,17 @@ FIRST = {
     "metrics": "card",
     "controls": "makes",
     "models": "prepares",
+    "importers": "reads",
 }
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the caller chose in place of what is usual; None where nothing."""
+
+    settings: Mapping[str, Any] | None = None
+    dims: Dims | None = None
+    samples: Mapping[str, bytes] | None = None
 
 
 def kind_of(name: str, kind: str | None, plugins: PluginTable, place: str) -> str:
@@ -43,58 +52,68 @@ def kind_of(name: str, kind: str | None, plugins: PluginTable, place: str) -> st
     return proven[0] if proven else "architectures"  # a module that could not be loaded says why
 
 
-def contracts_for(
-    kind: str, name: str, plugins: PluginTable, place: str, settings: Settings | None, dims: Dims | None
-) -> Sequence[Contract]:
+def contracts_for(kind: str, name: str, plugins: PluginTable, place: str, given: Given) -> Sequence[Contract]:
     """The contracts of one plugin; what its kind does not take is refused."""
     item = plugins.get(kind, name, place).item
-    if dims is not None and kind != "architectures":
+    if given.dims is not None and kind != "architectures":
         raise UsageError(
             f"{place} --dims", f"'{name}' is one of {kind}", "leave it out: only architectures have widths"
         )
-    if settings is not None and kind == "metrics":
-        raise UsageError(f"{place} --set", "metrics have no settings", "leave it out")
-    return _MADE[kind](item, settings, dims)
+    if given.settings is not None and kind in ("metrics", "importers"):
+        raise UsageError(f"{place} --set", f"{kind} have no settings", "leave it out")
+    if given.samples is not None and kind != "importers":
+        raise UsageError(f"{place} --sample", f"'{name}' is one of {kind}", "leave it out: only importers read files")
+    if kind == "importers" and given.samples is None and not item.samples:
+        step = f"give files as its program wrote them: {place} {name} --sample FILE, or ask its author for `samples`"
+        raise UsageError(place, f"the importer '{name}' brings no samples along, so nothing can be proven", step)
+    return _MADE[kind](item, given)
 
 
-def _architecture(item: Any, settings: Settings | None, dims: Dims | None) -> Sequence[Contract]:
+def _architecture(item: Any, given: Given) -> Sequence[Contract]:
     from husai_core.testing.architectures import architecture_contracts
 
-    return architecture_contracts(item, settings, dims)
+    return architecture_contracts(item, given.settings, given.dims)
 
 
-def _benchmark(item: Any, settings: Settings | None, dims: Dims | None) -> Sequence[Contract]:
+def _benchmark(item: Any, given: Given) -> Sequence[Contract]:
     from husai_core.testing.benchmarks import benchmark_contracts
 
-    return benchmark_contracts(item, settings)
+    return benchmark_contracts(item, given.settings)
 
 
-def _metric(item: Any, settings: Settings | None, dims: Dims | None) -> Sequence[Contract]:
+def _metric(item: Any, given: Given) -> Sequence[Contract]:
     from husai_core.testing.metrics import metric_contracts
 
     return metric_contracts(item)
 
 
-def _control(item: Any, settings: Settings | None, dims: Dims | None) -> Sequence[Contract]:
+def _control(item: Any, given: Given) -> Sequence[Contract]:
     from husai_core.testing.controls import control_contracts
 
-    return control_contracts(item, settings)
+    return control_contracts(item, given.settings)
 
 
-def _model(item: Any, settings: Settings | None, dims: Dims | None) -> Sequence[Contract]:
+def _model(item: Any, given: Given) -> Sequence[Contract]:
     from pathlib import Path
 
     from husai_core.testing.models import model_contracts
 
-    return model_contracts(item, settings, beside=Path())
+    return model_contracts(item, given.settings, beside=Path())
 
 
-_MADE: Mapping[str, Callable[[Any, Settings | None, Dims | None], Sequence[Contract]]] = {
+def _importer(item: Any, given: Given) -> Sequence[Contract]:
+    from husai_core.testing.importers import importer_contracts
+
+    return importer_contracts(item, given.samples)
+
+
+_MADE: Mapping[str, Callable[[Any, Given], Sequence[Contract]]] = {
     "architectures": _architecture,
     "benchmarks": _benchmark,
     "metrics": _metric,
     "controls": _control,
     "models": _model,
+    "importers": _importer,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
@@ -81,14 +82,19 @@ class Consistency(Benchmark):
     def _of_dictionaries(self, metric: PairMetric, condition: str, coders: Sequence[Coder]) -> Measurement:
         import torch
 
+        place = f"benchmark consistency, {metric.name} of {condition}"
         with torch.no_grad():
-            prepared = [(coder.seed, metric.prepare(coder.dictionary())) for coder in coders]
-            observations = tuple(
-                _observation(metric.name, condition, (a, b), metric.compare(first, second))
-                for (a, first), (b, second) in combinations(prepared, 2)
-            )
+            prepared = []
+            for coder in coders:
+                directions = coder.dictionary()
+                with _said_of(f"{place}, seed {coder.seed}"):
+                    prepared.append((coder.seed, metric.prepare(directions)))
+            observations = []
+            for (a, first), (b, second) in combinations(prepared, 2):
+                with _said_of(f"{place}, first seed {a}, second seed {b}"):
+                    observations.append(_observation(metric.name, condition, (a, b), metric.compare(first, second)))
         dims = coders[0].dims
-        return Measurement(metric.name, condition, observations, chance=metric.chance(dims.d_sae, dims.d_out))
+        return Measurement(metric.name, condition, tuple(observations), chance=metric.chance(dims.d_sae, dims.d_out))
 
     def _of_activations(self, condition: str, coders: Sequence[Coder], task: Task) -> Iterator[Measurement]:
         metrics = task.metrics_of_kind(ActivationPairMetric)
@@ -110,6 +116,16 @@ class Consistency(Benchmark):
                 for value in [values[_Wanted(metric, i, j, shuffled)]]
             )
             yield Measurement(metric.name, condition, observations, {"rows": "shuffled"} if shuffled else {})
+
+
+@contextmanager
+def _said_of(place: str) -> Iterator[None]:
+    """A metric knows what is wrong with a dictionary, and not whose it is."""
+    try:
+        yield
+    except ValueError as error:
+        step = "leave such a latent out of its checkpoint, or name other 'sites' for this benchmark"
+        raise EvaluationError(place, str(error), step) from error
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ _NOTHING = Outcome("failed", "nothing in it is a number that can be read", "give
 class EarlierScriptsImporter(Importer):
     name = "earlier_scripts"
     summary = "Release policies, selections, frontiers, shifts, transcoders and benchmark summaries of HUSAI's scripts."
+    samples = "samples/earlier_scripts"
 
     def recognises(self, document: Any) -> bool:
         return isinstance(document, Mapping) and any(kind.recognises(document) for kind in _KINDS)

@@ -19,6 +19,7 @@ _NOTHING = Outcome("failed", "no task has a number that can be read", "run the t
 class LmEvalImporter(Importer):
     name = "lm_eval"
     summary = "Results of lm-evaluation-harness, task by task."
+    samples = "samples/lm_eval"
 
     def recognises(self, document: Any) -> bool:
         if not isinstance(document, Mapping):

@@ -21,6 +21,7 @@ _SILENT = Outcome(
 class SaeLensTrainingImporter(Importer):
     name = "sae_lens_training"
     summary = "Configurations that SAELens keeps beside a trained dictionary (cfg.json, runner_cfg.json)."
+    samples = "samples/sae_lens_training"
 
     def recognises(self, document: Any) -> bool:
         if not isinstance(document, Mapping):

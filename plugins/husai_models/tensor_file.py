@@ -113,7 +113,9 @@ class TensorFile(Model):
         return Corpus(tokens, (0,), (~in_test).nonzero().flatten(), in_test.nonzero().flatten())
 
     def examine(self, network: Table, corpus: Corpus, settings: TensorFileSettings, seed: int) -> Sequence[Check]:
-        """Every value is finite, the rows are not all one, and no test row is also a train row."""
+        """Every value is finite, the rows are not all one, and no test row is also a train row or has no direction."""
+        written = (TARGET, settings.target) if settings.target else (INPUT, settings.file)
+        _refuse_empty_rows(network.arrays[written[0]], corpus.test.tolist(), f"file {written[1]}")
         finite, varying = 1.0, float("inf")
         for rows in network.arrays.values():
             low, high = rows.min(0).astype("f8"), rows.max(0).astype("f8")
@@ -185,6 +187,14 @@ def _read(path: Path, name: str, tensor: str) -> numpy.ndarray[Any, Any]:
         raise UsageError(place, f"is no safetensors file: {error}", "save it with safetensors") from None
     found: numpy.ndarray[Any, Any] = (loaded.float() if loaded.is_floating_point() else loaded).numpy()
     return found
+
+
+def _refuse_empty_rows(rows: numpy.ndarray[Any, Any], tested: Sequence[int], place: str) -> None:
+    """Nothing can be said of how well zeros are reconstructed, and a benchmark would say so after the training."""
+    for row in tested:
+        if not rows[row].astype("f4").any():
+            rule = "is all zeros, and it is a test row: a reconstruction has no cosine with it, and no ratio to it"
+            raise UsageError(f"{place} row {row}", rule, "leave rows of padding out of the file")
 
 
 def _row_digest(row: numpy.ndarray[Any, Any]) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -64,8 +64,8 @@ class OfficialEval(Benchmark):
         return "the official SAEBench, as a process of its own"
 
     def about(self, task: Task) -> dict[str, Any]:
-        """What else the official side must know."""
-        return {}
+        """What the official side must know beside its own settings."""
+        return dict(task.settings.about())
 
     def measure(self, task: Task) -> Iterator[Measurement]:
         """One process for all subjects; each result is kept as soon as it is there, so a kill costs one of them."""
@@ -160,6 +160,7 @@ class _Asked:
             text = Path(answer["file"]).read_text()
             if without_key(text) != text:
                 raise EvaluationError(self.place, f"the result of {subject.name} repeats {KEY}; it is not kept")
+            _refuse_nonfinite(answer.get("beside"), subject, self.place)
             return {"text": text, **{key: answer.get(key) for key in ("seconds", "data", "beside")}}
 
         return self.task.remember(subject.name, work)
@@ -186,7 +187,7 @@ class _Asked:
         task, settings, site = self.task, self.task.settings, self.task.site
         match = _BLOCK.match(str(site.hook_in))
         assert match is not None
-        if task.texts and not isinstance(settings, SaeProbesSettings):
+        if task.texts and settings.hands_over:
             by_class = {name: list(found.texts) for name, found in task.texts.items()}
             (self.folder / "texts.json").write_text(json.dumps(by_class))
         job = {
@@ -201,8 +202,6 @@ class _Asked:
             "seed": settings.seed,
             "threads": _threads(),
             "mirror": str(folder) if (folder := mirror()) else None,
-            "words": getattr(settings, "words", 0) or None,
-            "fast": getattr(settings, "fast", False),
             "share": True,
             **self.benchmark.about(task),
         }
@@ -212,6 +211,15 @@ class _Asked:
             own.mkdir(parents=True)
             for name, raw in subject.files.items():
                 (own / name).write_bytes(raw)
+
+
+def _refuse_nonfinite(beside: Mapping[str, float] | None, subject: _Subject, place: str) -> None:
+    """An official file is kept, whatever its numbers are, and says why one is missing; what HUSAI computes has none."""
+    for metric, value in (beside or {}).items():
+        if not isfinite(value):
+            rule = f"{metric} of {subject.name}, computed beside the official code, is {value}"
+            step = f'look for exploding weights, or leave_out = ["{subject.condition.rpartition(".")[2]}"]'
+            raise EvaluationError(place, rule, step)
 
 
 def _threads() -> int:
@@ -258,8 +266,7 @@ def _observed(
     for reading in readings(document):
         yield reading.metric, reading.setting, reading.value, reading.part
     for metric, value in (result.get("beside") or {}).items():
-        if math.isfinite(value):
-            yield metric, {}, value, ""
+        yield metric, {}, value, ""
 
 
 class Core(OfficialEval):
@@ -322,9 +329,6 @@ class Autointerp(OfficialEval):
 
     def outside(self, settings: Settings) -> str:
         return f"{super().outside(settings)}, which asks the server {settings.server}"
-
-    def about(self, task: Task) -> dict[str, Any]:
-        return {"judge": task.settings.judge, "server": task.settings.server}
 
 
 class MetaStructure(OfficialEval):

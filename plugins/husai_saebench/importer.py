@@ -40,6 +40,7 @@ def benchmark_of(kind: str) -> str:
 class SaebenchImporter(Importer):
     name = "saebench"
     summary = "Results of SAEBench 0.2 to 0.6, single files and run dictionaries."
+    samples = "samples"
 
     def recognises(self, document: Any) -> bool:
         return is_run(document)

@@ -17,9 +17,6 @@ class SaebenchMetric(Metric):
         self.card = card  # type: ignore[misc]
 
 
-_CARDS: dict[str, MetricCard] = {}
-
-
 def _card(
     name: str,
     unit: str,
@@ -29,15 +26,14 @@ def _card(
     high: float | None = None,
     *,
     defect: str = "",
-) -> None:
+) -> MetricCard:
     # Not continuous: accuracies are counts over a few rows, and what ran in bfloat16 has three digits.
-    name = f"saebench_{name}"
-    _CARDS[name] = MetricCard(name, "1", unit, direction, definition, low, high, continuous=False, defect=defect)
+    return MetricCard(f"saebench_{name}", "1", unit, direction, definition, low, high, continuous=False, defect=defect)
 
 
-def _core() -> None:
-    spliced = "of the model's predictions on OpenWebText with the reconstruction in place of the activations"
-    zeroed = "with zeros in place of the activations"
+_SPLICED = "of the model's predictions on OpenWebText with the reconstruction in place of the activations"
+_ZEROED = "with zeros in place of the activations"
+_CORE = (
     _card(
         "kl_div_score",
         "share of the divergence under ablation",
@@ -45,25 +41,25 @@ def _core() -> None:
         "1 - KL divergence with the reconstruction / KL divergence with zeros; 1 is a model that predicts as before: "
         "in spite of its name, higher is better",
         high=1.0,
-    )
+    ),
     _card(
         "decoder_norm_error",
         "difference of length",
         "lower",
         "largest difference of a decoder row's length from 1; the official code takes rows of length 1 for granted",
         0.0,
-    )
-    _card("kl_div_with_sae", "nats per token", "lower", f"KL divergence {spliced} from those without", 0.0)
-    _card("kl_div_with_ablation", "nats per token", "neither", f"KL divergence of the predictions {zeroed}", 0.0)
+    ),
+    _card("kl_div_with_sae", "nats per token", "lower", f"KL divergence {_SPLICED} from those without", 0.0),
+    _card("kl_div_with_ablation", "nats per token", "neither", f"KL divergence of the predictions {_ZEROED}", 0.0),
     _card(
         "ce_loss_score",
         "share of the loss under ablation",
         "higher",
         "(loss with zeros - loss with the reconstruction) / (loss with zeros - loss of the model as it is)",
-    )
-    _card("ce_loss_with_sae", "nats per token", "lower", f"cross-entropy {spliced}", 0.0)
-    _card("ce_loss_with_ablation", "nats per token", "neither", f"cross-entropy of the predictions {zeroed}", 0.0)
-    _card("ce_loss_without_sae", "nats per token", "neither", "cross-entropy of the model as it is", 0.0)
+    ),
+    _card("ce_loss_with_sae", "nats per token", "lower", f"cross-entropy {_SPLICED}", 0.0),
+    _card("ce_loss_with_ablation", "nats per token", "neither", f"cross-entropy of the predictions {_ZEROED}", 0.0),
+    _card("ce_loss_without_sae", "nats per token", "neither", "cross-entropy of the model as it is", 0.0),
     _card(
         "explained_variance",
         "share of variance",
@@ -72,7 +68,7 @@ def _core() -> None:
         "since March 2025",
         defect="subtracts the square of the mean square where the square of the mean belongs: what is 0.75 reads 0.18 "
         "at one scale of the activations and 1.02 at another",
-    )
+    ),
     _card(
         "explained_variance_legacy",
         "share of variance",
@@ -81,7 +77,7 @@ def _core() -> None:
         "up to SAEBench 0.4.0 this was filed as explained_variance",
         high=1.0,
         defect="a mean of ratios, one for each token, and so no share of the variance; its authors withdrew it",
-    )
+    ),
     _card(
         "mse",
         "squared activation",
@@ -89,43 +85,48 @@ def _core() -> None:
         "mean over tokens of squared residual norm / number of tokens in the batch",
         0.0,
         defect="is divided by the number of tokens in a batch, so twice the batch halves it",
-    )
-    _card("cossim", "cosine", "higher", "cosine of activation and reconstruction, mean over tokens", -1.0, 1.0)
-    _card("l2_norm_in", "norm", "neither", "Euclidean norm of the activations, mean over tokens", 0.0)
-    _card("l2_norm_out", "norm", "neither", "Euclidean norm of the reconstructions, mean over tokens", 0.0)
+    ),
+    _card("cossim", "cosine", "higher", "cosine of activation and reconstruction, mean over tokens", -1.0, 1.0),
+    _card("l2_norm_in", "norm", "neither", "Euclidean norm of the activations, mean over tokens", 0.0),
+    _card("l2_norm_out", "norm", "neither", "Euclidean norm of the reconstructions, mean over tokens", 0.0),
     _card(
         "l2_ratio",
         "ratio of norms",
         "neither",
         "norm of the reconstruction / norm of the activation, mean over tokens",
         0.0,
-    )
+    ),
     _card(
         "relative_reconstruction_bias",
         "ratio",
         "neither",
         "mean squared norm of the reconstruction / mean inner product of activation and reconstruction; 1 is unbiased",
-    )
-    _card("l0", "latents per token", "neither", "number of latents that are not zero, mean over tokens", 0.0)
-    _card("l1", "activation", "neither", "sum of the latents, signs and all, mean over tokens")
-    for percent in (1, 10):
-        _card(
-            f"freq_over_{percent}_percent",
-            "share of latents",
-            "neither",
-            f"share of the latents that are active on more than {percent} % of the tokens",
-            0.0,
-            1.0,
+    ),
+    _card("l0", "latents per token", "neither", "number of latents that are not zero, mean over tokens", 0.0),
+    _card("l1", "activation", "neither", "sum of the latents, signs and all, mean over tokens"),
+    *(
+        found
+        for percent in (1, 10)
+        for found in (
+            _card(
+                f"freq_over_{percent}_percent",
+                "share of latents",
+                "neither",
+                f"share of the latents that are active on more than {percent} % of the tokens",
+                0.0,
+                1.0,
+            ),
+            _card(
+                f"normalized_freq_over_{percent}_percent",
+                "share of activity",
+                "neither",
+                f"activation frequencies above {percent} %, summed, / the sum of all activation frequencies",
+                0.0,
+                1.0,
+            ),
         )
-        _card(
-            f"normalized_freq_over_{percent}_percent",
-            "share of activity",
-            "neither",
-            f"activation frequencies above {percent} %, summed, / the sum of all activation frequencies",
-            0.0,
-            1.0,
-        )
-    for side in ("encoder", "decoder"):
+    ),
+    *(
         _card(
             f"average_max_{side}_cosine_sim",
             "cosine",
@@ -134,59 +135,68 @@ def _core() -> None:
             -1.0,
             1.0,
         )
-    _card("frac_alive", "share of latents", "higher", "share of the latents that were active on any token", 0.0, 1.0)
+        for side in ("encoder", "decoder")
+    ),
+    _card("frac_alive", "share of latents", "higher", "share of the latents that were active on any token", 0.0, 1.0),
+)
 
-
-def _probing() -> None:
-    rows = "share of test rows"
-    for prefix, of, direction in (
-        ("sparse_probing", "the k latents", "higher"),
-        ("llm_sparse_probing", "the k channels of the model's own activations", "neither"),
-    ):
+_ROWS = "share of test rows"
+_PROBED: tuple[tuple[str, str, Direction], ...] = (
+    ("sparse_probing", "the k latents", "higher"),
+    ("llm_sparse_probing", "the k channels of the model's own activations", "neither"),
+)
+_SPARSE_PROBING = (
+    *(
         _card(
             f"{prefix}_accuracy",
-            rows,
-            direction,  # type: ignore[arg-type]
+            _ROWS,
+            direction,
             f"test accuracy of a logistic regression on {of} whose unscaled class means differ most, averaged over the "
             "classes of a data set, each against the rest",
             0.0,
             1.0,
         )
+        for prefix, of, direction in _PROBED
+    ),
     _card(
         "probe_all_latents_accuracy",
-        rows,
+        _ROWS,
         "higher",
         "test accuracy of a linear probe on all latents, averaged over the classes of a data set",
         0.0,
         1.0,
         defect="the epoch of the probe is chosen on the test rows",
-    )
+    ),
     _card(
         "llm_probe_accuracy",
-        rows,
+        _ROWS,
         "neither",
         "test accuracy of a logistic regression on all of the model's own activations, averaged over the classes of a "
         "data set; no dictionary has a part in it",
         0.0,
         1.0,
-    )
+    ),
     _card(
         "sparse_probing_delta",
-        rows,
+        _ROWS,
         "higher",
         "saebench_sparse_probing_accuracy minus saebench_llm_sparse_probing_accuracy, at the same k on the same set",
         -1.0,
         1.0,
-    )
+    ),
     _card(
         "sparse_probing_dense_delta",
-        rows,
+        _ROWS,
         "higher",
         "saebench_sparse_probing_accuracy minus saebench_llm_probe_accuracy on the same data set",
         -1.0,
         1.0,
-    )
-    for score, unit in (("accuracy", rows), ("auc", "AUC"), ("f1", "F1")):
+    ),
+)
+_SAE_PROBES = tuple(
+    found
+    for score, unit in (("accuracy", _ROWS), ("auc", "AUC"), ("f1", "F1"))
+    for found in (
         _card(
             f"sae_probes_{score}",
             unit,
@@ -195,7 +205,7 @@ def _probing() -> None:
             "whose repeated texts stand on both sides of the split",
             0.0,
             1.0,
-        )
+        ),
         _card(
             f"sae_probes_llm_{score}",
             unit,
@@ -203,7 +213,7 @@ def _probing() -> None:
             f"test {score} of the baseline probe on all of the model's own activations, on one set of sae-probes",
             0.0,
             1.0,
-        )
+        ),
         _card(
             f"sae_probes_{score}_delta",
             unit,
@@ -211,55 +221,58 @@ def _probing() -> None:
             f"saebench_sae_probes_{score} minus saebench_sae_probes_llm_{score} on the same set",
             -1.0,
             1.0,
-        )
+        ),
+    )
+)
 
-
-def _absorption() -> None:
-    words = "the words of a letter that the model's own probe gets right"
+_WORDS = "the words of a letter that the model's own probe gets right"
+_ABSORPTION = (
     _card(
         "absorption_rate",
         "share of words",
         "lower",
-        f"share of {words} on which the letter's latents are silent and one other latent carries the letter; counted "
+        f"share of {_WORDS} on which the letter's latents are silent and one other latent carries the letter; counted "
         "as SAEBench did before 0.3.0, which drew the words to look at more narrowly",
         0.0,
         1.0,
-    )
+    ),
     _card(
         "full_absorption_rate",
         "share of words",
         "lower",
-        f"share of {words} on which the letter's latents are silent and one other latent carries the letter",
+        f"share of {_WORDS} on which the letter's latents are silent and one other latent carries the letter",
         0.0,
         1.0,
-    )
+    ),
     _card(
         "absorption_fraction",
         "share of the projection",
         "lower",
-        f"share of the projection on the letter's probe that other latents carry, averaged over {words}",
+        f"share of the projection on the letter's probe that other latents carry, averaged over {_WORDS}",
         0.0,
         1.0,
-    )
-    _card("split_features", "latents", "lower", "number of latents over which the letter is split", 0.0)
-    _card("absorption_words", "words", "neither", f"number of {words}; the model's own", 0.0)
+    ),
+    _card("split_features", "latents", "lower", "number of latents over which the letter is split", 0.0),
+    _card("absorption_words", "words", "neither", f"number of {_WORDS}; the model's own", 0.0),
+)
 
-
-def _ablation() -> None:
+_ABLATION = (
     _card(
         "scr",
         "share of the way",
         "higher",
         "how far zeroing the latents of a spurious concept brings the biased probe from its own accuracy to that of an "
         "unbiased one, in the direction that starts from the lower accuracy; below 0 it does harm",
-    )
-    for number, removed in ((1, "gender or sentiment"), (2, "profession or product")):
+    ),
+    *(
         _card(
             f"scr_dir{number}",
             "share of the way",
             "higher",
             f"the same as saebench_scr with the latents of {removed} zeroed, whichever accuracy is the lower",
         )
+        for number, removed in ((1, "gender or sentiment"), (2, "profession or product"))
+    ),
     _card(
         "tpp",
         "accuracy",
@@ -268,12 +281,12 @@ def _ablation() -> None:
         "classes' probes, averaged over classes: saebench_tpp_intended minus saebench_tpp_unintended",
         -2.0,
         2.0,
-    )
-    _card("tpp_intended", "accuracy", "higher", "accuracy that the probe of the class itself loses", -1.0, 1.0)
-    _card("tpp_unintended", "accuracy", "lower", "accuracy that the probes of the other classes lose", -1.0, 1.0)
+    ),
+    _card("tpp_intended", "accuracy", "higher", "accuracy that the probe of the class itself loses", -1.0, 1.0),
+    _card("tpp_unintended", "accuracy", "lower", "accuracy that the probes of the other classes lose", -1.0, 1.0),
+)
 
-
-def _others() -> None:
+_OTHERS = (
     _card(
         "autointerp_score",
         "share of examples",
@@ -282,12 +295,12 @@ def _others() -> None:
         "language model wrote; one observation for each latent drawn",
         0.0,
         1.0,
-    )
+    ),
     _card(
         "ravel_cause", "share of prompts", "higher", "share of answers that change with the patched latents", 0.0, 1.0
-    )
-    _card("ravel_isolation", "share of prompts", "higher", "share of other answers that stay as they were", 0.0, 1.0)
-    _card("ravel_disentanglement", "share of prompts", "higher", "mean of cause and isolation", 0.0, 1.0)
+    ),
+    _card("ravel_isolation", "share of prompts", "higher", "share of other answers that stay as they were", 0.0, 1.0),
+    _card("ravel_disentanglement", "share of prompts", "higher", "mean of cause and isolation", 0.0, 1.0),
     _card(
         "unlearning_score",
         "accuracy",
@@ -296,25 +309,25 @@ def _others() -> None:
         "accuracy; the best of many, with nothing held out",
         0.0,
         1.0,
-    )
+    ),
+)
 
-
-def _meta_structure() -> None:
-    trained = "a BatchTopK dictionary of a quarter of its width, trained on those very rows with four latents a row"
+_TRAINED = "a BatchTopK dictionary of a quarter of its width, trained on those very rows with four latents a row"
+_META_STRUCTURE = (
     _card(
         "decoder_variance_explained",
         "share of variance",
         "neither",
-        f"share of the variance of the decoder's rows that {trained}, explains; more is more structure in common",
+        f"share of the variance of the decoder's rows that {_TRAINED}, explains; more is more structure in common",
         high=1.0,
-    )
+    ),
     _card(
-        "decoder_mse", "squared weight", "neither", f"mean squared error of the decoder's weights under {trained}", 0.0
-    )
+        "decoder_mse", "squared weight", "neither", f"mean squared error of the decoder's weights under {_TRAINED}", 0.0
+    ),
+)
 
-
-for _fill in (_core, _probing, _absorption, _ablation, _others, _meta_structure):
-    _fill()
+_GROUPS = (_CORE, _SPARSE_PROBING, _SAE_PROBES, _ABSORPTION, _ABLATION, _OTHERS, _META_STRUCTURE)
+_CARDS = {card.name: card for group in _GROUPS for card in group}
 
 
 def card(name: str) -> MetricCard:

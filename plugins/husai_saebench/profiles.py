@@ -49,6 +49,7 @@ class Settings:
     seed: int = 42
 
     profiles: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    hands_over: ClassVar[bool] = True  # whether the text sets are handed over, or the official code has its own of them
 
     def __post_init__(self) -> None:
         if self.profile not in self.profiles:
@@ -70,8 +71,12 @@ class Settings:
         """The settings as the official code calls them."""
         raise NotImplementedError
 
+    def about(self) -> dict[str, Any]:
+        """What the official side must know beside its own settings."""
+        return {}
+
     def text_sets(self) -> Sequence[str]:
-        """The text sets that are handed over."""
+        """The text sets that are read."""
         return ()
 
     def space(self) -> Space:
@@ -206,6 +211,8 @@ class SaeProbesSettings(Settings):
     sets: tuple[str, ...] | None = None
     ks: tuple[int, ...] | None = None
 
+    hands_over = False
+
     profiles = {
         OFFICIAL: {"sets": (), "ks": (1, 2, 5)},
         SMOKE: {"sets": FEW_PROBES, "ks": (1, 2, 5)},
@@ -248,6 +255,9 @@ class AbsorptionSettings(Settings):
             "precalc_k_sparse_probe_sae_acts": True,
         }
 
+    def about(self) -> dict[str, Any]:
+        return {"words": self.words or None}
+
 
 @dataclass(frozen=True)
 class ScrSettings(LabelledSettings):
@@ -275,6 +285,9 @@ class ScrSettings(LabelledSettings):
             "test_set_size": self.test_texts,
             "n_values": list(self.latents or ()),
         }
+
+    def about(self) -> dict[str, Any]:
+        return {"fast": self.fast}
 
 
 @dataclass(frozen=True)
@@ -330,6 +343,9 @@ class AutointerpSettings(Settings):
             "llm_batch_size": 16,
             "dataset_name": "monology/pile-uncopyrighted" if self.texts == (HUB,) else OWN,
         }
+
+    def about(self) -> dict[str, Any]:
+        return {"judge": self.judge, "server": self.server}
 
     def space(self) -> Space:
         """Activations of the chosen latents on every token, in half precision."""

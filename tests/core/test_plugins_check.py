@@ -12,10 +12,12 @@ import pytest
 from husai_core.cli import invoke
 from husai_core.plugins import EntryPoint, installed_entry_points
 from husai_core.testing.architectures import CHECKS
+from husai_core.testing.importers import CHECKS as RULES_OF_IMPORTERS
 
 PLUGIN = """
 from husai_architectures.topk import TopK
 from husai_core import MetricCard, PairMetric, hookimpl
+from husai_importers.lm_eval import LmEvalImporter
 
 class Lopsided(PairMetric):
     card = MetricCard("lopsided", "1", "share", "neither", "how much longer the first is", 0.0, 1.0)
@@ -42,15 +44,36 @@ class Broken(Mine):
     def encode(self, params, x, settings):
         return -super().encode(params, x, settings)
 
+class Bare(LmEvalImporter):
+    name = "bare"
+    samples = ""
+
+class Packed(Bare):
+    name = "packed"
+    samples = "packed"
+
+class Lost(Bare):
+    name = "lost"
+    samples = "gone"
+
+@hookimpl
+def husai_importers():
+    return [Bare(), Packed(), Lost()]
+
 @hookimpl
 def husai_architectures():
     return [Mine(), Broken()]
 """
 
+SAMPLE = Path(__file__).parents[2] / "plugins" / "husai_importers" / "samples" / "lm_eval" / "tasks.json"
+RESULT = '{"results": {"a": {"acc,none": 0.5}}, "versions": {"a": 1}, "lm_eval_version": "0.4.5", "config": {}}'
+
 
 @pytest.fixture(autouse=True)
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "mine_for_check.py").write_text(PLUGIN)
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "result.json").write_text(RESULT)
     monkeypatch.syspath_prepend(tmp_path)
     points = [*installed_entry_points(), EntryPoint("mine", "mine_for_check", "acme 1.0")]
     monkeypatch.setattr("husai_core.plugins.installed_entry_points", lambda: points)
@@ -95,7 +118,7 @@ def test_settings_and_widths_are_chosen(capsys: pytest.CaptureFixture[str]) -> N
         (["mime"], "did you mean 'mine'?"),
         (
             ["wiki"],
-            "'wiki' is one of texts (contracts exist for: architectures, benchmarks, controls, metrics, models)",
+            "one of texts (contracts exist for: architectures, benchmarks, controls, importers, metrics, models)",
         ),
         (["wiki", "--kind", "text"], "no contract for 'text'"),
         (["pwmcc", "--dims", "1,2,3"], "only architectures have widths"),
@@ -107,6 +130,11 @@ def test_settings_and_widths_are_chosen(capsys: pytest.CaptureFixture[str]) -> N
         (["mine", "--set", "k"], "write a TOML pair"),
         (["mine", "--set", "k=1", "--set", "k=2"], "'k' is set twice"),
         (["mine", "--dims", "1,2"], "three positive widths"),
+        (["mine", "--sample", str(SAMPLE)], "leave it out: only importers read files"),
+        (["lm_eval", "--sample", "a.json"], "a.json: cannot be read"),
+        (["lm_eval", "--set", "k=1"], "importers have no settings"),
+        (["bare"], "'bare' brings no samples along, so nothing can be proven (give files as its program wrote them:"),
+        (["lost"], "names 'gone', and beside its module is no such folder"),
         ([], "Missing argument 'NAME'"),
     ],
 )
@@ -115,6 +143,24 @@ def test_a_mistake_is_one_line_and_exit_64(arguments: list[str], says: str, caps
     error = capsys.readouterr().err
     assert says in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["saebench", "sae_lens_training", "lm_eval", "earlier_scripts", "packed"])
+def test_an_importer_is_held_to_the_files_that_it_brings_along(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["plugins", "check", name]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == [check.name for check in RULES_OF_IMPORTERS]
+    assert " 0 do not, " in last
+
+
+def test_files_of_ones_own_take_their_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, other = tmp_path / "good.json", tmp_path / "other.json"
+    good.write_text(RESULT)
+    other.write_text('{"results": []}')
+    assert invoke(["plugins", "check", "bare", "--sample", str(good)]) == 0
+    assert "there is one sample only" in capsys.readouterr().out
+    assert invoke(["plugins", "check", "bare", "--sample", str(good), "--sample", str(other)]) == 2
+    assert "it does not recognise other" in capsys.readouterr().out
 
 
 def test_it_needs_no_pytest_and_says_what_it_could_not_compare() -> None:

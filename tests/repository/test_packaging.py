@@ -31,6 +31,7 @@ def test_the_wheel_holds_packages_schemas_policies_and_no_plain_folder(wheel: Pa
     assert "husai_gates/policies_data/toy.toml" in names
     assert "husai_schemas/study/v1.schema.json" in names
     assert "husai_core/py.typed" in names
+    assert {"husai_importers/samples/lm_eval/tasks.json", "husai_saebench/samples/core.json"} <= set(names)
 
 
 def test_the_wheel_holds_every_file_of_the_templates(wheel: Path) -> None:

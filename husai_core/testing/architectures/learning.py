@@ -198,7 +198,7 @@ def calibrate(trial: Trial) -> None:
             must_be_close(value[i], alone, 1e-4, f"{name} of seed {seed}, set beside others,")
 
 
-@check(after=("shapes", "project_in_place", "loss_terms", "dead_masks", "zero_rows_in_training"))
+@check(after=("shapes", "stored_by_latent", "project_in_place", "loss_terms", "dead_masks", "zero_rows_in_training"))
 def trains(trial: Trial) -> None:
     """A few steps of the real trainer bring the held-out error below that of the mean and of the fresh parameters."""
     for seed, params in trial.trained.items():

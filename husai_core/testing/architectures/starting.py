@@ -113,6 +113,18 @@ def fixed_exists(trial: Trial) -> None:
         raise Broken(f"'{unknown[0]}' is no parameter; there are {', '.join(sorted(params))}")
 
 
+@check(after=("starts",))
+def stored_by_latent(trial: Trial) -> None:
+    """Every name in `stored_by_latent` is a parameter of shape (..., d_sae) with two axes or more."""
+    params, width = trial.initial[0], trial.dims.d_sae
+    for name in sorted(trial.architecture.stored_by_latent):
+        if name not in params:
+            raise Broken(f"'{name}' is no parameter; there are {', '.join(sorted(params))}")
+        shape = tuple(params[name].shape)
+        if len(shape) < 2 or shape[-1] != width:
+            raise Broken(f"{name} is of shape {shape}, d_sae is {width}: leave it out of `stored_by_latent`")
+
+
 @check(after=("starts", "shapes"))
 def dtypes(trial: Trial) -> None:
     """Rows and mean in float32 or float64 give parameters, latents, outputs and loss terms in the same."""
@@ -134,4 +146,4 @@ def dtypes(trial: Trial) -> None:
                 raise Broken(f"{name} is {value.dtype} where the rows are {dtype}: make tensors with `like.new_…`")
 
 
-CHECKS = (starts, settings, defaults, seed_decides, mean_is_copied, shapes, fixed_exists, dtypes)
+CHECKS = (starts, settings, defaults, seed_decides, mean_is_copied, shapes, fixed_exists, stored_by_latent, dtypes)

@@ -19,7 +19,8 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 def recognises(trial: Trial) -> None:
     """It recognises every sample, by its content alone."""
     if not trial.samples:
-        raise Broken("no sample was given (give `files={name: bytes}` as the program wrote them)")
+        step = "name a folder of them in `samples`, or give `files={name: bytes}`"
+        raise Broken(f"there is no sample, a file as the program wrote it ({step})")
     for file in trial.files:
         if not trial.importer.recognises(file.document):
             raise Broken(f"it does not recognise {file.name}")
@@ -43,7 +44,7 @@ def reads(trial: Trial) -> None:
     try:
         found = trial.found
     except HusaiError as error:
-        raise Broken(f"{error} (give `files=` that it can read)") from error
+        raise Broken(f"{error} (give samples that it can read)") from error
     if not found.results:
         raise Broken("it reads no result")
     for result in found.results:

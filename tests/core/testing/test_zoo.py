@@ -144,6 +144,21 @@ class FixesWhatIsNotThere(Right):
     fixed = frozenset({"threshhold"})
 
 
+@caught_by("stored_by_latent")
+class StoresABiasByLatent(Right):
+    stored_by_latent = frozenset({"W_enc", "b_enc"})
+
+
+@caught_by("stored_by_latent")
+class StoresTheDecoderByLatent(Right):
+    stored_by_latent = frozenset({"W_dec"})
+
+
+@caught_by("stored_by_latent")
+class StoresWhatIsNotThere(Right):
+    stored_by_latent = frozenset({"w_enc"})
+
+
 @caught_by("dtypes")
 class SinglePrecisionOnly(Right):
     def encode(self, params, x, settings):

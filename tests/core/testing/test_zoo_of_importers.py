@@ -193,5 +193,12 @@ def test_each_wrong_one_is_caught_by_its_check_and_by_no_other(check, kind):
     assert list(seen) == [check], "\n".join(seen.values())
 
 
+def test_without_samples_nothing_is_proven():
+    (contract,) = importer_contracts(Right(), metrics=(Share(),))
+    assert contract.outcome("recognises").status == "fail"
+    assert "there is no sample" in contract.outcome("recognises").text
+    assert contract.outcome("reads").status == "blocked"
+
+
 def test_every_check_can_fail():
     assert set(ZOO) == {check.name for check in CHECKS}

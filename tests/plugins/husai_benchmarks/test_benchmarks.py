@@ -111,6 +111,15 @@ def test_consistency_has_one_observation_per_pair_in_seed_order(pairs_of):
     assert found["a", "subspace_overlap"].chance == 1 / 8
 
 
+def test_a_dictionary_with_a_row_of_zeros_is_named_by_condition_metric_and_seed(pairs_of):
+    pairs_of.conditions["a"][2].params["W_dec"][5] = 0
+    with pytest.raises(EvaluationError, match=r"row 5 of .* has norm 0.0: it has no direction") as caught:
+        list(Consistency().measure(pairs_of))
+    assert caught.value.place.startswith("benchmark consistency, ")
+    assert f"seed {pairs_of.conditions['a'][2].seed}" in caught.value.place
+    assert caught.value.next_step.startswith("leave such a latent out of its checkpoint")
+
+
 def test_consistency_of_activations_is_that_of_the_latents_on_the_test_rows(pairs_of):
     found = [m for m in Consistency().measure(pairs_of) if (m.condition, m.metric) == ("a", "activation_mcc")]
     straight, floor = found

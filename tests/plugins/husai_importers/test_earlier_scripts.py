@@ -10,100 +10,18 @@ from typing import Any
 import pytest
 
 from husai_core.importer import Imported, Result, SourceFile
+from husai_core.testing import importer_contract
+from husai_core.testing.importers import samples_of
 from husai_importers.earlier_scripts import EarlierScriptsImporter
 from husai_importers.metrics import CARDS
 
 Document = dict[str, Any]
 
-PROBED: Document = {
-    "config": {"sae_release": "husai_topk_seed42", "model_name": "pythia-70m", "hook_name": "blocks.0.hook_resid_pre"},
-    "sae_meta": {"architecture": "topk", "d_model": 512, "d_sae": 1024, "k": 32},
-    "summary": {
-        "llm_metrics": {"llm_test_auc": 0.70, "llm_test_accuracy": 0.68},
-        "sae_metrics_by_k": [{"k": 1, "test_auc": 0.60}, {"k": 5, "test_auc": 0.65}],
-        "best_minus_llm_auc": 0.65 - 0.70,
-    },
-}
-SCORED: Document = {
-    "config": {"checkpoint_sha256": "a" * 64, "sae_release": "husai_topk_seed42", "dataset_rows_used": 200},
-    "sae_meta": {"d_model": 512, "d_sae": 1024},
-    "cebench_summary": {"total_rows": 200},
-    "custom_metrics": {"contrastive_score_mean_max": 10.0, "interpretability_score_mean_max": 11.0},
-    "matched_baseline_metrics": {"interpretability_score_mean_max": 48.0},
-    "delta_vs_matched_baseline": {"interpretability_score_mean_max": -37.0},
-    "matched_baseline_payload": {"total_rows": 200},
-}
-FRONTIER: Document = {
-    "config": {"model_name": "pythia-70m", "hook_name": "blocks.0.hook_resid_pre", "d_sae": 1024, "k": 32},
-    "records": [
-        {
-            "architecture": architecture,
-            "seed": seed,
-            "train_metrics": {"explained_variance": 0.7, "mse": 0.001, "l0": 32.0},
-            "saebench": copy.deepcopy(PROBED),
-            "cebench": copy.deepcopy(SCORED),
-        }
-        for architecture in ("topk", "relu")
-        for seed in (42, 123)
-    ],
-}
-OOD: Document = {
-    "config": {"checkpoint": "checkpoints/relu_seed42/sae_final.pt", "id_dataset_count": 81, "ood_dataset_count": 32},
-    "id_result": {"returncode": 0, "best_minus_llm_auc": 0.65 - 0.70, "summary": PROBED},
-    "ood_result": {"returncode": 0, "summary": copy.deepcopy(PROBED)},
-}
-OOD["ood_result"]["summary"]["summary"]["sae_metrics_by_k"] = [{"k": 5, "test_auc": 0.60}]
-OOD["ood_result"]["summary"]["summary"]["best_minus_llm_auc"] = 0.60 - 0.70
-TRANSCODER: Document = {
-    "config": {"layer": 1, "position": "answer", "modulus": 113, "d_sae": 128, "k": 32},
-    "data": {"d_model": 128},
-    "per_seed": [{"seed": s, "transcoder": {"mse": 0.2, "l0": 32.0}, "sae": {"mse": 0.3}} for s in (42, 123, 456)],
-    "transcoder": {"pairwise_pwmcc_values": [0.26, 0.27, 0.28], "summary": {"mean": 0.27}},
-    "sae": {"pairwise_pwmcc_values": [0.27, 0.28, 0.29], "summary": {"mean": 0.28}},
-    "delta": 0.27 - 0.28,
-}
-SELECTED: Document = {
-    "condition_id": "topk",
-    "architecture": "topk",
-    "hook_name": "blocks.0.hook_resid_pre",
-    "seed": 123,
-    "metrics": {"saebench_delta": -0.045},
-    "selection": {"uncertainty_mode": "lcb"},
-    "seed_candidates": [
-        {"seed": seed, "metrics": {"saebench_delta": -0.04, "train_explained_variance": 0.74}} for seed in (42, 123)
-    ],
-}
-POLICY: Document = {
-    "inputs": {"ood_results": "results/ood.json", "external_summary": None},
-    "thresholds": {
-        "min_trained_random_delta": 0.0,
-        "min_trained_random_lcb": 0.0,
-        "min_transcoder_delta": 0.0,
-        "max_ood_drop": 0.1,
-    },
-    "metrics": {"trained_random_delta": 0.0012, "trained_random_delta_lcb": 0.00006, "transcoder_delta": -0.002}
-    | {"ood_drop": 0.014, "external_delta": None},
-    "gates": {"random_model": True, "transcoder": False, "ood": True, "external": False, "pass_all": False},
-}
-SEEDS: Document = {
-    "seeds": [42, 123],
-    "runs": [
-        {"seed": seed, "best_auc": 0.62, "llm_auc": 0.67, "delta_auc": 0.62 - 0.67, "train_ev": 0.99}
-        for seed in (42, 123)
-    ],
-    "aggregate": {"delta_auc_vs_llm": {"mean": 0.62 - 0.67}},
-}
-ALL = {
-    "probing": PROBED,
-    "ce_bench": SCORED,
-    "frontier": FRONTIER,
-    "ood": OOD,
-    "transcoder": TRANSCODER,
-    "selector": SELECTED,
-    "summary": {"counts": {"eligible_candidates": 9}, "selected_candidate": SELECTED},
-    "policy": POLICY,
-    "seeds": SEEDS,
-}
+ALL: dict[str, Document] = {name: json.loads(raw) for name, raw in samples_of(EarlierScriptsImporter()).items()}
+PROBED, SCORED, FRONTIER, OOD = (ALL[name] for name in ("probing", "ce_bench", "frontier", "ood"))
+TRANSCODER, POLICY, SEEDS = (ALL[name] for name in ("transcoder", "policy", "seeds"))
+
+test_contract = importer_contract("earlier_scripts")
 
 
 def read(document: Document, name: str = "file") -> Imported:

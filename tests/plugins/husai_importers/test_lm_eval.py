@@ -8,22 +8,13 @@ import math
 from typing import Any
 
 from husai_core.importer import Imported, SourceFile
+from husai_core.testing import importer_contract
+from husai_core.testing.importers import samples_of
 from husai_importers.lm_eval import LmEvalImporter
 
-RESULT: dict[str, Any] = {
-    "results": {
-        "arc_easy": {"alias": "arc_easy", "acc,none": 0.6, "acc_stderr,none": 0.01, "acc_norm,none": 0.55},
-        "hellaswag": {"acc,none": 0.4, "acc_stderr,none": "N/A"},
-        "wikitext": {"word_perplexity,none": 12.5, "bits_per_byte,none": 0.7},
-        "all": {"acc,none": 0.5},
-    },
-    "groups": {"all": {"acc,none": 0.5}},
-    "versions": {"arc_easy": 1.0, "hellaswag": 1.0, "wikitext": 2.0},
-    "n-shot": {"arc_easy": 0},
-    "higher_is_better": {"arc_easy": {"acc": True, "acc_norm": True}, "wikitext": {"word_perplexity": False}},
-    "config": {"model": "hf", "model_args": "pretrained=EleutherAI/pythia-70m", "num_fewshot": None, "limit": None},
-    "lm_eval_version": "0.4.5",
-}
+RESULT, GENERATED = (json.loads(samples_of(LmEvalImporter())[name]) for name in ("tasks", "generation"))
+
+test_contract = importer_contract("lm_eval")
 
 
 def read(document: dict[str, Any]) -> Imported:
@@ -52,6 +43,13 @@ def test_every_task_is_one_observation_and_a_group_none() -> None:
     assert (result.tool, result.version) == ("lm-evaluation-harness", "0.4.5")
     assert result.subjects[0].model == "pretrained=EleutherAI/pythia-70m"
     assert "names no dictionary" in result.subjects[0].unverified[0]
+
+
+def test_one_metric_under_two_filters_is_two_measurements() -> None:
+    assert observed(read(GENERATED)) == {
+        ("lm_eval_exact_match", "strict-match"): {"gsm8k": 0.25},
+        ("lm_eval_exact_match", "flexible-extract"): {"gsm8k": 0.3125},
+    }
 
 
 def test_what_is_no_number_or_another_metric_is_a_note() -> None:

@@ -9,20 +9,14 @@ from typing import Any
 import pytest
 
 from husai_core.importer import Imported, SourceFile
+from husai_core.testing import importer_contract
+from husai_core.testing.importers import samples_of
 from husai_importers.sae_lens_training import SaeLensTrainingImporter
 
-OLD = {
-    "model_name": "gpt2",
-    "hook_name": "blocks.8.hook_resid_pre",
-    "d_in": 768,
-    "d_sae": 24576,
-    "training_tokens": 300,
-}
-OLD |= {"architecture": "standard", "seed": 42, "sae_lens_training_version": "5.3.0"}
-NEW = {"architecture": "topk", "d_in": 768, "d_sae": 24576, "k": 32}
-NEW |= {"metadata": {"model_name": "gpt2", "hook_name": "blocks.8.hook_resid_pre", "sae_lens_version": "6.54.12"}}
-RUNNER = {"sae": {"architecture": "topk", "d_in": 768, "d_sae": 24576, "k": 32}, "model_name": "gpt2", "seed": 7}
-RUNNER |= {"hook_name": "blocks.8.hook_resid_pre", "training_tokens": 1000}
+FILES = {name: json.loads(raw) for name, raw in samples_of(SaeLensTrainingImporter()).items()}
+OLD, NEW, RUNNER = (FILES[name] for name in ("cfg_of_version_5", "cfg", "runner_cfg"))
+
+test_contract = importer_contract("sae_lens_training")
 
 
 def read(document: dict[str, Any]) -> Imported:
@@ -31,7 +25,9 @@ def read(document: dict[str, Any]) -> Imported:
     return importer.read([SourceFile("cfg", json.dumps(document).encode(), document)])
 
 
-@pytest.mark.parametrize(("document", "seed", "tokens"), [(OLD, 42, 300), (RUNNER, 7, 1000), (NEW, 0, None)])
+@pytest.mark.parametrize(
+    ("document", "seed", "tokens"), [(OLD, 42, 300_000_000), (RUNNER, 7, 200_000_000), (NEW, 0, None)]
+)
 def test_every_version_is_read(document: dict[str, Any], seed: int, tokens: int | None) -> None:
     found = read(document)
     (result,) = found.results

@@ -114,6 +114,27 @@ def test_what_cannot_be_read_is_refused_with_the_way_out(model, settings, messag
         corpus_of(model, **settings)
 
 
+@pytest.mark.parametrize("target", ["", "target.npy"])
+def test_zeros_that_are_to_be_reconstructed_are_refused_before_any_training(model, target):
+    """On the train side they stand: the contract of architectures has rows of zeros in training."""
+    settings = TensorFileSettings(file="rows.npy", target=target)
+    written = target or "rows.npy"
+    numpy.save(model.folder / "target.npy", 2 * ROWS)
+    corpus = model.tokenise(settings, 0, Path())
+    in_train, in_test = int(corpus.train[0]), int(corpus.test[3])
+    for empty in (in_train, in_test):
+        rows = ROWS.copy()
+        rows[empty] = 0
+        numpy.save(model.folder / written, rows)
+        network = model.load(settings, 0, Path())
+        if empty == in_train:
+            assert all(check.holds for check in model.examine(network, corpus, settings, 0))
+            continue
+        with pytest.raises(UsageError, match=f"file {written} row {in_test}: is all zeros, and it is a test row") as e:
+            model.examine(network, corpus, settings, 0)
+        assert e.value.next_step == "leave rows of padding out of the file"
+
+
 @pytest.mark.parametrize("wrong", [{"file": "rows.pt"}, {"file": "a.npy", "groups": "g.pkl"}, {"test_share": 1.0}])
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValueError, match=r"pickles are not read|test_share"):

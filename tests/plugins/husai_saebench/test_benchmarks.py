@@ -11,7 +11,18 @@ import pytest
 from husai_architectures.route import Route
 from husai_core import EvaluationError, Skipped, TextSet
 from husai_saebench import sources
-from husai_saebench.benchmarks import Absorption, Autointerp, Core, Mdl, MetaStructure, Ravel, Scr, Unlearning
+from husai_saebench.benchmarks import (
+    Absorption,
+    Autointerp,
+    Core,
+    Mdl,
+    MetaStructure,
+    Ravel,
+    SaeProbes,
+    Scr,
+    Tpp,
+    Unlearning,
+)
 from husai_saebench.profiles import (
     AbsorptionSettings,
     AutointerpSettings,
@@ -19,7 +30,9 @@ from husai_saebench.profiles import (
     MetaStructureSettings,
     NotDrivenSettings,
     RavelSettings,
+    SaeProbesSettings,
     ScrSettings,
+    TppSettings,
 )
 
 
@@ -108,11 +121,14 @@ def test_too_little_room_is_said_and_stops_nothing(task_of, conditions, with_sae
 FAKE = """#!{python}
 import json, os, pathlib, sys
 if "--" in sys.argv:
-    print(json.dumps({{"modules": ["sae_bench", "openai"], "versions": {{"python": "3", "sae-bench": "0.6.0"}}}}))
+    versions = {{"python": "3", "sae-bench": "0.6.0"}}
+    print(json.dumps({{"modules": ["sae_bench", "sae_probes", "openai"], "versions": versions}}))
     sys.exit()
 folder = pathlib.Path(sys.argv[-1])
 kept = pathlib.Path({kept!r})
 (kept / "job.json").write_text((folder / "job.json").read_text())
+if (folder / "texts.json").exists():
+    (kept / "handed").touch()
 with (kept / "asked").open("a") as handle:
     handle.write("started ")
 data = [{{"name": "husai/texts", "digest": "sha256:" + "0" * 64, "rows": 3}}]
@@ -192,6 +208,43 @@ def test_a_result_without_a_number_that_can_be_used_is_an_error_that_says_why(ta
     answering({**RESULT, "eval_result_metrics": {"meta_structure": {"decoder_fraction_variance_explained": None}}})
     with pytest.raises(EvaluationError, match=r"no number of its results can be used: .*is null"):
         list(MetaStructure().measure(task_of(MetaStructureSettings(), conditions)))
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_what_was_computed_beside_the_official_code_and_is_no_number_is_an_error_of_that_subject(
+    value, task_of, coder_of, answering
+):
+    both = {"site.topk": [coder_of(0, (16, 32, 16))], "site.topk.degraded": [coder_of(0, (16, 32, 16))]}
+    answering(RESULT, beside=f"{{'mse': float('{value}') if 'degraded' in name else 0.5}}")
+    with pytest.raises(EvaluationError, match=rf"mse of site\.topk\.degraded\.seed0-\w+, .* is {value}") as caught:
+        list(MetaStructure().measure(task_of(MetaStructureSettings(), both)))
+    assert caught.value.next_step == 'look for exploding weights, or leave_out = ["degraded"]'
+    task = task_of(MetaStructureSettings(leave_out=("degraded",)), both)
+    assert [m.observations[0].value for m in MetaStructure().measure(task) if m.metric == "mse"] == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "settings", "told", "handed"),
+    [
+        (SaeProbes(), SaeProbesSettings(), {}, False),
+        (Absorption(), AbsorptionSettings(), {"words": 3000}, True),
+        (Absorption(), AbsorptionSettings(profile="official"), {"words": None}, True),
+        (Tpp(), TppSettings(fast=False), {"fast": False}, True),
+        (Autointerp(), AutointerpSettings(judge="me"), {"judge": "me", "server": "https://api.openai.com/v1"}, True),
+    ],
+    ids=["sae_probes", "absorption", "all words", "tpp", "autointerp"],
+)
+def test_the_official_side_is_told_what_its_settings_say_and_handed_texts_that_it_has_no_copy_of(
+    benchmark, settings, told, handed, task_of, conditions, answering, monkeypatch
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "local")
+    kept = answering({"eval_type_id": benchmark.eval})
+    task = task_of(settings, conditions, texts=[TextSet("sotu:1961-2026", ("a", "b"))])
+    with pytest.raises(EvaluationError, match="no number of its results"):
+        list(benchmark.measure(task))
+    job = json.loads((kept / "job.json").read_text())
+    assert {key: job[key] for key in ("words", "fast", "judge", "server") if key in job} == told
+    assert (kept / "handed").exists() == handed
 
 
 def test_the_key_is_in_no_file_that_is_written_and_a_result_that_repeats_it_is_not_kept(
