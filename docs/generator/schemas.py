@@ -10,8 +10,8 @@ INTRODUCTION = """# Schemas
 
 The documents that HUSAI reads and writes, in their newest versions. `husai schema show NAME` prints the JSON Schema
 (`--version 1` an older one), `husai schema check FILE` holds a file to the version that it names
-([versions](../explanation/versions.md)). A key that is not listed is refused. `[]` is each item of a list, `.*` each value of
-a table whose keys are free.
+([versions](../explanation/versions.md)). A key that is not listed is refused. `[]` is each item of a list, `.*` each
+value of a table whose keys are free.
 """
 
 
