@@ -31,6 +31,10 @@ def command(paths: tuple[Path, ...], out: Path | None) -> int:
     A bundle is never changed: --out gets a new one, with the references, manifest and views made again and without
     attestations. It is audited before and after, and what is not sound is not migrated.
     """
+    if out is not None and (holder := _bundle_around(out / "new")):
+        raise UsageError(
+            str(out), f"lies in the bundle {holder}, which would then hold unlisted files", "choose another"
+        )
     if any(_is_bundle(path) for path in paths):
         if len(paths) > 1:
             raise UsageError("husai schema migrate", "a bundle is migrated by itself", "give one bundle at a time")
@@ -117,11 +121,13 @@ def _rewritten(path: Path, out: Path | None) -> _Rewritten:
 
 
 def _bundle_around(path: Path) -> Path | None:
-    """The bundle that a file is part of, by the manifest above it."""
+    """The bundle that a file is part of, by the manifest above it; other programs have files of that name, too."""
     from husai_core.bundle import MANIFEST, MAX_FOLDER_DEPTH
 
-    above = path.resolve().parents[: MAX_FOLDER_DEPTH + 1]
-    return next((folder for folder in above if (folder / MANIFEST).is_file()), None)
+    for folder in path.resolve().parents[: MAX_FOLDER_DEPTH + 1]:
+        if (folder / MANIFEST).is_file() and b'"husai:manifest/' in (folder / MANIFEST).read_bytes():
+            return folder
+    return None
 
 
 def _write(target: Path, raw: bytes, new: bool) -> None:

@@ -89,6 +89,12 @@ def test_out_gets_the_new_document_and_the_old_one_stays(old: Path, capsys: pyte
     assert "already exists" in err
 
 
+def test_the_manifest_of_another_program_makes_no_bundle(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (old.parent / "manifest.json").write_text('{"manifest_version": 3}')
+    assert run(capsys, "migrate", old)[0] == 0
+    assert json.loads(old.read_text())["schema"] == "husai:subject/v2"
+
+
 def test_a_link_goes_on_leading_to_the_document(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     link = old.with_name("link.json")
     link.symlink_to(old)

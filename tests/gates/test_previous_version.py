@@ -225,6 +225,11 @@ def test_a_bundle_is_never_changed_in_its_place(tmp_path: Path, capsys: pytest.C
     assert invoke(["schema", "migrate", str(inside)]) == 64
     assert "whose manifest would no longer fit it" in capsys.readouterr().err
     assert invoke(["schema", "migrate", str(tmp_path / "old"), "--out", str(inside)]) == 64
+    for out in (tmp_path / "old" / "new", tmp_path / "old" / "subjects" / "new.zip", tmp_path / "old"):
+        capsys.readouterr()
+        for given in (tmp_path / "old", FROZEN):
+            assert invoke(["schema", "migrate", str(given), "--out", str(out)]) == 64
+            assert "which would then hold unlisted files" in capsys.readouterr().err
     assert invoke(["schema", "migrate", str(FROZEN), str(tmp_path / "old"), "--out", str(tmp_path / "new")]) == 64
     assert "one bundle at a time" in capsys.readouterr().err
     assert bundles.read(tmp_path / "old").files == before
