@@ -79,7 +79,7 @@ def _subjects(site: str, raw: bytes) -> Iterator[dict[str, Any]]:
         condition = f"{site}.candidate.{control}" if control else f"{site}.candidate"
         steps = 0 if control else 100
         yield {
-            "schema": "husai:subject/v1",
+            "schema": "husai:subject/v2",
             "name": f"{condition}.s{seed}",
             "condition": condition,
             "role": "control" if control else "candidate",
@@ -93,6 +93,8 @@ def _subjects(site: str, raw: bytes) -> Iterator[dict[str, Any]]:
                 "rows_seen": 8 * steps,
                 "learning_rate": 0.001,
                 "data_order_seed": 0,
+                "agreement": 0.0,
+                "decay_share": 0.2,
             },
             "weights": _digest(f"{condition}.s{seed}"),
             **({"control": {**_origin(control), "of": f"{site}.candidate", "settings": {}}} if control else {}),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from husai_core.data_source import DataSource
 
-SUBJECT_SCHEMA = "husai:subject/v1"
+SUBJECT_SCHEMA = "husai:subject/v2"
 
 Role = Literal["candidate", "baseline", "explored", "control"]
 """`explored` is a point of a search: measured so that something could be chosen, and judged by nobody."""
@@ -61,12 +61,18 @@ class Subject:
         return bool(self.budget.get("pretrained"))
 
     @property
+    def joint(self) -> bool:
+        """Whether its seeds were drawn together in training, which makes them one run."""
+        return not self.pretrained and self.budget["agreement"] > 0
+
+    @property
     def identity(self) -> str:
         """What tells it from others: its weights; where nobody named those, what speaks of it, under its name."""
         return self.weights or f"{self.budget['source']} {self.name}"
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Subject:
+        """The subject of a valid document in the newest version; `husai_schemas.lift` brings an older one there."""
         control = data.get("control")
         return cls(
             name=data["name"],

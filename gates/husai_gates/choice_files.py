@@ -26,7 +26,8 @@ def read_choices(study: bytes, place: Path) -> dict[str, bytes]:
             here = f"{place} $.sae[{index}].chosen_by"
             raw = _read(place.parent / sae["chosen_by"], here)
             for condition in (name for name, named in plan.chosen_by.items() if named == sae["name"]):
-                _refuse(strict_json.parse(raw, sae["chosen_by"]), condition, plan, here)
+                document = husai_schemas.lift("choice", strict_json.parse(raw, sae["chosen_by"]))
+                _refuse(document, condition, plan, here)
             found[choice_path(sae["name"])] = raw
     return found
 

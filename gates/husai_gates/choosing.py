@@ -25,7 +25,7 @@ from husai_gates.contest import Contest, rounded
 from husai_gates.interval import Interval
 from husai_gates.policy import Policy
 
-CHOICE_SCHEMA = "husai:choice/v1"
+CHOICE_SCHEMA = "husai:choice/v2"
 MOST = 256  # conditions; each is held against every other
 
 

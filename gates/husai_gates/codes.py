@@ -239,7 +239,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         ),
         "EV-SCHEMA": Code(
             "A document names no schema, or another version than this husai reads.",
-            "A bundle made with this version of husai; or the version that made it.",
+            "Of a newer version, a newer husai; of none that there is, a bundle that says which it is.",
         ),
         "EV-SEEDS-MISSING": Code(
             "A planned seed was not trained or not measured.",

@@ -176,7 +176,7 @@ def _budgets(
 
 def _budget(subject: Subject, keys: tuple[str, ...]) -> Mapping[str, Any]:
     known = "budget" in keys and not subject.pretrained
-    found = {key: subject.budget.get(key) for key in BUDGET} if known else {}
+    found = {key: subject.budget[key] for key in BUDGET} if known else {}
     return {**found, "d_sae": subject.dims.get("d_sae")} if "width" in keys else found
 
 

@@ -191,7 +191,7 @@ def _parts(rule: Rule, located: Located) -> Parts:
 
 def _require_independent_seeds(condition: Condition) -> None:
     """Seeds that were drawn together in training are one run, however many there are."""
-    if any(subject.budget.get("agreement") for subject in condition.subjects):
+    if any(subject.joint for subject in condition.subjects):
         says = f"the seeds of '{condition.name}' were drawn together in training, so together they are one unit"
         raise CannotJudge("inconclusive", "EV-JOINT-SEEDS", says, "judge seeds that were trained without 'agreement'")
 

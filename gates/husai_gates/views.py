@@ -106,9 +106,12 @@ def _check_pages(files: Mapping[str, bytes], report: AuditReport, decision: Deci
 
 
 def _check_foreign(snapshot: Snapshot, path: str, decision: Decision) -> Iterator[Finding]:
-    """A view in the words of another version: its maker is the run's, and its verdict and digests are these."""
+    """A view in the words of another version: its maker is the run's, and its verdict and digests are these.
+
+    Of a bundle whose documents were brought to newer versions since, the maker is whoever did that last.
+    """
     made_by = snapshot.json(DECISION)["husai"]
-    if PROVENANCE in snapshot.files and snapshot.json(PROVENANCE)["packages"].get("husai") != made_by:
+    if PROVENANCE in snapshot.files and _last_maker(snapshot.json(PROVENANCE)) != made_by:
         yield Finding("EV-VIEW", DECISION, "$.husai", "the run was made by another version of husai", _AGAIN)
     text = snapshot.files[path].decode("utf-8", "replace")
     is_page = kind_of(path) == "page"
@@ -118,6 +121,11 @@ def _check_foreign(snapshot: Snapshot, path: str, decision: Decision) -> Iterato
     first = text.split("\n\n")[1:2]
     if path == REPORT and first != [f"**{headline(decision)}** (exit {int(decision.exit_code)})"]:
         yield Finding("EV-VIEW", REPORT, "$", f"does not begin with the verdict '{headline(decision)}'", _AGAIN)
+
+
+def _last_maker(provenance: Mapping[str, Any]) -> Any:
+    steps = provenance.get("migrations", [])
+    return steps[-1]["husai"] if steps else provenance["packages"].get("husai")
 
 
 def _policy_of(snapshot: Snapshot, files: Mapping[str, bytes]) -> bytes | None:

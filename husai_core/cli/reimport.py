@@ -37,7 +37,9 @@ def _differences(files: Mapping[str, bytes], subjects: Mapping[str, Subject]) ->
     from husai_core.importing import GIVEN_ROLES, import_files
     from husai_core.plugins import PluginTable
     from husai_gates.finding import Finding
+    from husai_gates.migration import migrate
 
+    files = {**files, **migrate(files).files}  # what is imported now is of the newest versions
     kept = [path for path in sorted(files) if path.startswith(IMPORTED_FOLDER)]
     roles = {s.condition: s.role for s in subjects.values() if s.role in GIVEN_ROLES}
     try:

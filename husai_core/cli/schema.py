@@ -9,32 +9,43 @@ from typing import Any
 import click
 
 from husai_core.cli.arguments import PATH
+from husai_core.cli.migrate import command as migrate
 from husai_core.errors import ExitCode, HusaiError, InvalidEvidence, UsageError, did_you_mean, one_line
 
 
 @click.group("schema")
 def command() -> None:
-    """Show a schema, or check a file against the one it names."""
+    """Show a schema, check a file against the version that it names, or bring it to the newest."""
+
+
+command.add_command(migrate)
 
 
 @command.command("list")
 def list_names() -> None:
-    """Name every schema with what it describes."""
+    """Name every schema with what it describes, and its versions where there are several."""
     import husai_schemas
 
     for name in husai_schemas.NAMES:
-        click.echo(f"{name:<12}{husai_schemas.load(name)['description']}")
+        known = [f"v{version}" for version in husai_schemas.versions(name).values()]
+        several = f" ({', '.join(known)})" if len(known) > 1 else ""
+        click.echo(f"{name:<12}{husai_schemas.load(name)['description']}{several}")
 
 
 @command.command("show")
 @click.argument("name")
-def show(name: str) -> None:
+@click.option("--version", type=click.IntRange(1), help="Which version [default: the newest].")
+def show(name: str, version: int | None) -> None:
     """Print the JSON Schema called NAME."""
     import husai_schemas
 
     if name not in husai_schemas.NAMES:
         raise UsageError("husai schema show", f"no schema '{name}'", did_you_mean(name, husai_schemas.NAMES))
-    click.echo(json.dumps(husai_schemas.load(name), indent=2))
+    known = list(husai_schemas.versions(name).values())
+    if version is not None and version not in known:
+        step = f"known: {', '.join(map(str, known))}" + ("; install a newer husai" if version > known[-1] else "")
+        raise UsageError("husai schema show", f"no version {version} of the schema '{name}'", step)
+    click.echo(json.dumps(husai_schemas.load(name, version), indent=2))
 
 
 @command.command("metric-cards")
@@ -51,7 +62,7 @@ def metric_cards() -> None:
 @command.command("check")
 @click.argument("files", nargs=-1, required=True, type=PATH)
 def check(files: tuple[Path, ...]) -> int:
-    """Check FILES (JSON or TOML) against the schema that each names under the key 'schema'."""
+    """Check FILES (JSON or TOML) against the schema and version that each names under the key 'schema'."""
     worst = ExitCode.RELEASED
     for path in files:
         try:
@@ -66,19 +77,29 @@ def check(files: tuple[Path, ...]) -> int:
     return worst
 
 
+def named_schema(document: Any) -> str | None:
+    """The schema of HUSAI that a document names, whatever the version."""
+    import husai_schemas
+
+    named = document.get("schema") if isinstance(document, dict) else None
+    name = str(named).removeprefix("husai:").partition("/")[0]
+    return name if named is not None and name in husai_schemas.NAMES else None
+
+
 def _problems(path: Path) -> list[str]:
     import husai_schemas
 
-    document = _read(path)
-    named = document.get("schema") if isinstance(document, dict) else None
-    name = str(named).removeprefix("husai:").partition("/")[0]
-    if named is None or name not in husai_schemas.NAMES:
-        known = did_you_mean(name, husai_schemas.NAMES)
+    document = read_document(path)
+    name = named_schema(document)
+    if name is None:
+        named = str(document.get("schema")) if isinstance(document, dict) else "None"
+        known = did_you_mean(named.removeprefix("husai:").partition("/")[0], husai_schemas.NAMES)
         return [one_line(f"{path}: EV-SCHEMA the key 'schema' names no schema of HUSAI ({known})")]
     return [one_line(f"{path} {problem.path}: {problem.rule}") for problem in husai_schemas.problems(name, document)]
 
 
-def _read(path: Path) -> Any:
+def read_document(path: Path) -> Any:
+    """The strictly parsed document in a file of JSON or TOML."""
     from husai_core import strict_json
     from husai_core.strict_toml import TomlProblem, read_toml
 

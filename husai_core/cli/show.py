@@ -53,7 +53,7 @@ def _checked(snapshot, path: str, schema: str):  # type: ignore[no-untyped-def]
     document = snapshot.json(path)
     if problems := husai_schemas.problems(schema, document):
         raise InvalidEvidence("EV-SCHEMA", f"{path} {problems[0].path}", problems[0].rule, "run 'husai audit'")
-    return document
+    return husai_schemas.lift(schema, document)
 
 
 def _show_evidence(path: str, evidence) -> None:  # type: ignore[no-untyped-def]

@@ -16,7 +16,7 @@ from husai_core.errors import EvaluationError, UsageError
 from husai_core.model import Progress
 from husai_core.sae import Architecture, Coder, Dims
 from husai_core.site import hooks_of
-from husai_core.study import DECAY_SHARE, Recipe
+from husai_core.study import Recipe
 from husai_core.subject import ControlOf, Subject
 
 if TYPE_CHECKING:
@@ -178,19 +178,17 @@ def _architecture_table(chosen: Chosen) -> dict[str, Any]:
 
 def _budget(recipe: Recipe | None, trained: bool) -> dict[str, Any]:
     assert recipe is not None, "what was trained here has a recipe"
-    steps = recipe.steps if trained else 0
+    steps, joint = recipe.steps if trained else 0, trained and recipe.agreement > 0
     budget = {
         "steps": steps,
         "batch_size": recipe.batch_size,
         "rows_seen": steps * recipe.batch_size,
         "learning_rate": recipe.learning_rate,
         "data_order_seed": recipe.data_order_seed,
+        "agreement": 0.0,
+        "decay_share": recipe.decay_share,
     }
-    if recipe.agreement and trained:
-        budget |= {"agreement": recipe.agreement, "match_every": recipe.match_every}
-    if recipe.decay_share != DECAY_SHARE and trained:
-        budget["decay_share"] = recipe.decay_share
-    return budget
+    return budget | {"agreement": recipe.agreement, "match_every": recipe.match_every} if joint else budget
 
 
 def _pretrained_budget(checkpoint: PlannedCheckpoint) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from husai_core.plugins import Plugin, PluginTable, install_command
 from husai_core.settings import parse_settings
 from husai_core.study import Study
 from husai_core.subject import Subject
+from husai_schemas import lift
 
 NEEDED = ("torch", "safetensors")
 HELD = (interchange.CONFIG_FILE, interchange.WEIGHTS_FILE)
@@ -233,7 +234,7 @@ class Reexecution:
 def _subjects(files: Mapping[str, bytes]) -> Iterator[Subject]:
     for path, raw in sorted(files.items()):
         if path.startswith("subjects/"):
-            yield Subject.from_json(strict_json.parse(raw, path))
+            yield Subject.from_json(lift("subject", strict_json.parse(raw, path)))
 
 
 def _refuse_other_versions(path: str, evidence: Evidence, plan: Plan) -> None:

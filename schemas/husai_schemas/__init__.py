@@ -1,6 +1,18 @@
 """JSON Schemas (2020-12) of everything HUSAI reads and writes, and validation that never leaves the machine."""
 
 from husai_schemas.metric_cards import metric_cards
-from husai_schemas.registry import NAMES, Problem, load, problems
+from husai_schemas.migrations import lift
+from husai_schemas.registry import NAMES, Problem, from_a_newer_husai, load, newest, problems, version_of, versions
 
-__all__ = ["NAMES", "Problem", "load", "metric_cards", "problems"]
+__all__ = [
+    "NAMES",
+    "Problem",
+    "from_a_newer_husai",
+    "lift",
+    "load",
+    "metric_cards",
+    "newest",
+    "problems",
+    "version_of",
+    "versions",
+]

@@ -1,4 +1,4 @@
-"""Find a schema by name, and say where a document breaks it."""
+"""Find a schema by name and version, and say where a document breaks the one that it names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import functools
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -29,8 +29,11 @@ NAMES = (
     "decision",
     "claims",
 )
-VERSION = 1
+NEWEST: Mapping[str, int] = {**dict.fromkeys(NAMES, 1), "subject": 2, "choice": 2}
+"""The version of every schema that HUSAI writes; it reads this one and all before it."""
+
 MOST_PROBLEMS = 100
+_LATER = re.compile(r"[1-9][0-9]{0,5}")
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,51 @@ class Problem:
     rule: str
 
 
-def load(name: str) -> dict[str, Any]:
-    """The schema of that name, as a fresh dictionary."""
+def newest(name: str) -> int:
+    """The version of that schema which is written now."""
     if name not in NAMES:
         raise KeyError(f"no schema '{name}'; known: {', '.join(NAMES)}")
-    text = resources.files("husai_schemas").joinpath(name, f"v{VERSION}.schema.json").read_text("utf-8")
+    return NEWEST[name]
+
+
+def identifier(name: str, version: int) -> str:
+    """What a document says under the key `schema`."""
+    return f"husai:{name}/v{version}"
+
+
+def versions(name: str) -> dict[str, int]:
+    """The versions of a schema by what their documents say, oldest first. Any other way to write one is none."""
+    return {identifier(name, version): version for version in range(1, newest(name) + 1)}
+
+
+def version_of(name: str, document: Any) -> int | None:
+    """The version of that schema which a document names, if it is known here."""
+    stated = document.get("schema") if isinstance(document, dict) else None
+    return versions(name).get(stated) if isinstance(stated, str) else None
+
+
+def from_a_newer_husai(name: str, document: Any) -> bool:
+    """Whether a document names a version of that schema which comes after all that are known here."""
+    stated = document.get("schema") if isinstance(document, dict) else None
+    prefix = f"husai:{name}/v"
+    if not isinstance(stated, str) or not stated.startswith(prefix):
+        return False
+    number = stated.removeprefix(prefix)
+    return _LATER.fullmatch(number) is not None and int(number) > newest(name)
+
+
+def load(name: str, version: int | None = None) -> dict[str, Any]:
+    """A version of the schema of that name, the newest unless told, as a fresh dictionary."""
+    version = newest(name) if version is None else version
+    if version not in versions(name).values():
+        raise KeyError(f"no version {version} of the schema '{name}'; known: {', '.join(versions(name))}")
+    text = resources.files("husai_schemas").joinpath(name, f"v{version}.schema.json").read_text("utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
 
 
 @functools.cache
-def _validator(name: str) -> Any:
+def _validator(name: str, version: int) -> Any:
     from jsonschema import Draft202012Validator, ValidationError
     from jsonschema.validators import extend
     from referencing import Registry
@@ -70,21 +107,32 @@ def _validator(name: str) -> Any:
 
     # An empty registry retrieves nothing: a `$ref` out of the schema raises instead of being fetched.
     return extend(Draft202012Validator, {"pattern": pattern, "uniqueItems": unique_items})(
-        load(name), registry=Registry()
+        load(name, version), registry=Registry()
     )
 
 
 @functools.cache
-def _is_valid(name: str) -> Check:
-    return Compiler(schema := load(name)).compile(schema)
+def _is_valid(name: str, version: int) -> Check:
+    return Compiler(schema := load(name, version)).compile(schema)
 
 
 def problems(name: str, document: Any) -> list[Problem]:
-    """Where `document` breaks the schema, at most `MOST_PROBLEMS`, in document order; empty when it is valid."""
-    if _is_valid(name)(document):
+    """Where `document` breaks the version of the schema that it names, at most `MOST_PROBLEMS`, in document order.
+
+    Empty when it is valid. One that names no version that is known here is held to the newest, which it breaks.
+    """
+    if from_a_newer_husai(name, document):
+        return [Problem("$.schema", unknown_version(name))]
+    version = version_of(name, document) or newest(name)
+    if _is_valid(name, version)(document):
         return []
-    found = sorted(itertools.islice(_validator(name).iter_errors(document), MOST_PROBLEMS), key=_order)
+    found = sorted(itertools.islice(_validator(name, version).iter_errors(document), MOST_PROBLEMS), key=_order)
     return [Problem(_path(error.absolute_path), _rule(error)) for error in found]
+
+
+def unknown_version(name: str) -> str:
+    """The rule that a document of a later version breaks, and the way out."""
+    return f"is of a newer version than this husai knows ({', '.join(versions(name))}): install a newer husai"
 
 
 def _order(error: Any) -> tuple[list[str], bool]:

@@ -16,6 +16,7 @@ from husai_core import bundle
 from husai_core.evidence import Evidence
 from husai_core.subject import Subject
 from husai_gates.interval import Unit, interval, mean, mean_interval
+from husai_schemas import lift
 
 EVIDENCE = Path(__file__).resolve().parents[2] / "evidence" / "replication"
 CONFIDENCE = 0.95
@@ -42,7 +43,7 @@ class Bundle:
 
     @cached_property
     def subjects(self) -> list[Subject]:
-        return [Subject.from_json(document) for document in self._documents("subjects")]
+        return [Subject.from_json(lift("subject", document)) for document in self._documents("subjects")]
 
     @cached_property
     def measured(self) -> Mapping[tuple[str, str], Values]:
@@ -54,7 +55,7 @@ class Bundle:
         return list(dict.fromkeys(subject.condition for subject in self.subjects if subject.control is None))
 
     def joint(self, condition: str) -> bool:
-        return any(s.budget.get("agreement") for s in self.subjects if s.condition == condition)
+        return any(s.joint for s in self.subjects if s.condition == condition)
 
     def values(self, condition: str, metric: str) -> Values:
         return self.measured[condition, metric]

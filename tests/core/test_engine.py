@@ -294,6 +294,25 @@ def test_evidence_says_who_made_every_metric_and_subjects_who_made_their_control
     assert control["budget"]["steps"] == control["budget"]["rows_seen"] == 0
 
 
+def test_a_budget_says_how_the_rate_fell_and_whether_seeds_were_drawn_together(tmp_path: Path, run_tiny: Run) -> None:
+    run_tiny(
+        **{"steps = 40": "steps = 40\ndecay_share = 0.5", 'role = "candidate"': 'role = "candidate"\nagreement = 0.1'}
+    )
+
+    def said(name: str) -> tuple[object, ...]:
+        document = json.loads((tmp_path / "out" / "subjects" / f"site.{name}.s1.json").read_bytes())
+        assert document["schema"] == "husai:subject/v2"
+        return tuple(document["budget"].get(key) for key in ("steps", "decay_share", "agreement", "match_every"))
+
+    steps, decay, agreement, every = said("topk")
+    assert (steps, decay, agreement) == (40, 0.5, 0.1)
+    assert isinstance(every, int)
+    assert said("topk.random_decoder") == (40, 0.5, 0.1, every)
+    assert said("topk.untrained") == (0, 0.5, 0.0, None), "what took no step was drawn nowhere"
+    assert said("relu") == said("relu.random_decoder") == (40, 0.5, 0.0, None)
+    assert audit(bundle.read(tmp_path / "out")).findings == ()
+
+
 def test_weights_are_in_the_layout_of_sae_lens(tmp_path: Path, run_tiny: Run) -> None:
     run_tiny()
     config = json.loads((tmp_path / "out" / "weights" / "site.topk.s1" / "cfg.json").read_bytes())

@@ -381,3 +381,29 @@ def test_what_one_side_lacks_is_missing_for_that_side_alone(
         f'subject = {{ role = "{role}" }}\nsource = "imported"\n'
     )
     assert rows(imported, rule, capsys, tmp_path)["r"]["cells"][0]["code"] == code
+
+
+def test_a_bundle_that_an_earlier_version_imported_is_read_again_and_migrated(
+    imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def as_then(files: Files) -> None:
+        moved = {}
+        for path in [path for path in files if path.startswith("subjects/")]:
+            raw = files[path].replace(b"husai:subject/v2", b"husai:subject/v1")
+            moved[strict_json.digest(files[path]).encode()] = strict_json.digest(raw).encode()
+            files[path] = raw
+        for path in [path for path in files if path.startswith("evidence/")]:
+            for newest, then in moved.items():
+                files[path] = files[path].replace(newest, then)
+
+    old = edited(imported, tmp_path / "old", as_then)
+    assert audit(old, capsys)[:2] == (0, set())
+    assert invoke(["schema", "migrate", str(old), "--out", str(tmp_path / "new")]) == 0
+    for path, raw in bundle.read(imported).files.items():
+        if path.startswith(("subjects/", "evidence/", "sites/", "external/")):
+            assert bundle.read(tmp_path / "new").files[path] == raw
+    forged = edited(old, tmp_path / "forged", in_document(ABSORPTION, lambda d: d["settings"].update(random_seed=7)))
+    assert audit(forged, capsys)[:2] == (3, {"EV-REIMPORT"})
+    assert invoke(["schema", "migrate", str(forged), "--out", str(tmp_path / "laundered")]) == 3
+    assert "EV-REIMPORT" in capsys.readouterr().err
+    assert not (tmp_path / "laundered").exists()

@@ -317,6 +317,7 @@ def test_an_edited_budget_is_found(case: str, tmp_path: Path, run: Callable[...,
     run()
     other = json.loads((tmp_path / "out" / "subjects" / "site.theirs.s2.json").read_bytes())["budget"]["source"]
     invented = {"steps": 10, "batch_size": 1, "rows_seen": 10, "learning_rate": 0.1, "data_order_seed": 0}
+    invented |= {"agreement": 0.0, "decay_share": 0.2}
     subject, change, says = {
         "invented": ("site.theirs.s1", lambda b: (b.clear(), b.update(invented)), "True was planned in study.toml"),
         "one source twice": ("site.theirs.s1", lambda b: b.update(source=other), "read from the same files"),

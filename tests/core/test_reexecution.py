@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import husai_core.plugins
-from husai_core import strict_json
+from husai_core import bundle, strict_json
 from husai_core.cli import invoke
 from husai_core.engine import coders, make_plan, measuring, run_plan, trainer
 from husai_core.engine.cache import Cache
@@ -88,6 +88,24 @@ def test_weights_in_the_bundle_are_measured_and_trained_again_when_asked(honest:
     assert (code, report["assurance"]) == (0, "re_executed")
     assert {unit["weights"] for unit in report["reexecution"]["units"]} == {"made again, the same"}
     assert "train site.topk" in err
+
+
+def test_a_bundle_of_the_version_before_is_run_again_like_any(honest: Path, audit: Audit, tmp_path: Path) -> None:
+    files = {path: raw for path, raw in bundle.read(honest).files.items() if path != bundle.MANIFEST}
+    moved = {}
+    for path in [path for path in files if path.startswith("subjects/")]:
+        document = strict_json.parse(files[path], path)
+        document["schema"] = "husai:subject/v1"
+        del document["budget"]["agreement"], document["budget"]["decay_share"]
+        raw = strict_json.encode(document)
+        moved[strict_json.digest(files[path]).encode()] = strict_json.digest(raw).encode()
+        files[path] = raw
+    for path in [path for path in files if path.startswith("evidence/")]:
+        for newest, then in moved.items():
+            files[path] = files[path].replace(newest, then)
+    bundle.write(files, tmp_path / "then")
+    code, report, _ = audit(2, out=tmp_path / "then")
+    assert (code, report["findings"], report["assurance"]) == (0, [], "re_executed")
 
 
 def test_more_units_than_there_are_means_all_of_them(honest: Path, audit: Audit) -> None:

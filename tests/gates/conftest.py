@@ -141,7 +141,7 @@ def _subject(sae: str, control: str | None, seed: int) -> dict[str, Any]:
     condition = f"{base}.{control}" if control else base
     steps = 0 if control == "untrained" else 1500
     document: dict[str, Any] = {
-        "schema": "husai:subject/v1",
+        "schema": "husai:subject/v2",
         "name": f"{condition}.s{seed}",
         "condition": condition,
         "role": "control" if control else SAES[sae],
@@ -155,6 +155,8 @@ def _subject(sae: str, control: str | None, seed: int) -> dict[str, Any]:
             "rows_seen": steps * 512,
             "learning_rate": 0.001,
             "data_order_seed": 0,
+            "agreement": 0.0,
+            "decay_share": 0.2,
         },
         "weights": digest(f"{condition}.s{seed}"),
     }

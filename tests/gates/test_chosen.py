@@ -68,6 +68,43 @@ def found(draft: Any) -> list[tuple[str, str, str]]:
     return [(finding.code, finding.file, finding.path) for finding in report.findings]
 
 
+def of_version_1(document: dict[str, Any]) -> None:
+    """As a husai before choices had two versions wrote it."""
+    document["schema"] = "husai:choice/v1"
+    for entry in document["compared"]:
+        del entry["budget"]["agreement"], entry["budget"]["decay_share"]
+
+
+@pytest.mark.parametrize("subjects", [1, 2])
+def test_a_document_of_the_version_before_says_the_same(
+    draft: Any, document: dict[str, Any], decide: Any, subjects: int
+) -> None:
+    from husai_core.bundle import MANIFEST, manifest_of
+    from husai_gates.migration import migrate
+
+    confirmed(draft, document, of_version_1)
+    for subject in draft.subjects.values() if subjects == 1 else ():
+        subject["schema"] = "husai:subject/v1"
+        del subject["budget"]["agreement"], subject["budget"]["decay_share"]
+    old = draft.files()
+    assert (decide(old).findings, decide(old).verdict) == ((), "released")
+    found = migrate(old)
+    assert found.lifted[PATH] == ("husai:choice/v1", "husai:choice/v2")
+    files = {**found.files, MANIFEST: manifest_of(found.files)}
+    assert files[PATH] == strict_json.encode(document)
+    assert (decide(files).findings, decide(files).verdict) == ((), "released")
+
+
+def test_a_decay_that_the_document_leaves_unsaid_is_the_one_that_it_always_meant(
+    draft: Any, document: dict[str, Any]
+) -> None:
+    confirmed(draft, document, of_version_1)
+    draft.study = draft.study.replace("steps = 1500", "steps = 1500\ndecay_share = 0.5")
+    for subject in draft.subjects.values():
+        subject["budget"]["decay_share"] = 0.5
+    assert {code for code, _, path in found(draft) if path == "$.budget"} == {"EV-SELECTION"}
+
+
 def test_a_chosen_condition_is_sound_and_every_row_about_it_says_so(
     draft: Any, document: dict[str, Any], decide: Any
 ) -> None:
@@ -313,6 +350,15 @@ def test_a_run_takes_the_document_along(tmp_path: Any, document: dict[str, Any])
     (tmp_path / "choice.json").write_bytes(strict_json.encode(document))
     assert read_choices(STUDY.encode(), tmp_path / "study.toml") == {"choices/best.json": strict_json.encode(document)}
     assert read_choices(STUDY.replace('chosen_by = "choice.json"', "").encode(), tmp_path / "study.toml") == {}
+
+
+def test_a_run_takes_a_document_of_the_version_before_along_as_it_is(tmp_path: Any, document: dict[str, Any]) -> None:
+    old = copy.deepcopy(document)
+    of_version_1(old)
+    (tmp_path / "choice.json").write_bytes(strict_json.encode(old))
+    assert read_choices(STUDY.encode(), tmp_path / "study.toml") == {"choices/best.json": strict_json.encode(old)}
+    with pytest.raises(UsageError, match=r"budget.decay_share 0.2, not 0.5"):
+        read_choices(STUDY.replace("steps = 1500", "steps = 1500\ndecay_share = 0.5").encode(), tmp_path / "study.toml")
 
 
 @pytest.mark.parametrize(

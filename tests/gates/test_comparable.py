@@ -301,7 +301,7 @@ ALTERED: dict[str, tuple[dict[str, Any], str, str]] = {
     "batch size": ({"budget": {"batch_size": 256}}, "CMP-BUDGET", "differ in batch_size: 512 and 256"),
     "rows seen": ({"budget": {"rows_seen": 7}}, "CMP-BUDGET", "differ in rows_seen: 768000 and 7"),
     "order": ({"budget": {"data_order_seed": None}}, "CMP-BUDGET", "differ in data_order_seed: 0 and nothing"),
-    "decay": ({"budget": {"decay_share": 0.2}}, "CMP-BUDGET", "differ in decay_share: nothing and 0.2"),
+    "decay": ({"budget": {"decay_share": 0.0}}, "CMP-BUDGET", "differ in decay_share: 0.2 and 0.0"),
     "width": ({"dims": {"d_in": 64, "d_sae": 320, "d_out": 64}}, "CMP-BUDGET", "differ in d_sae: 256 and 320"),
     "width of others": (
         {"dims": {"d_in": 64, "d_sae": 320, "d_out": 64}, "seeds": 10}, "CMP-BUDGET", "differ in d_sae: 256 and 320"

@@ -17,7 +17,7 @@ SOURCE = "sha256:" + "1" * 64
 
 def spoken_of(name: str = "run", weights: str | None = None, **changes: Any) -> dict[str, Any]:
     document: dict[str, Any] = {
-        "schema": "husai:subject/v1",
+        "schema": "husai:subject/v2",
         "name": f"{name}.s42",
         "condition": name,
         "role": "candidate",

@@ -197,7 +197,7 @@ def test_seeds_that_were_planned_or_that_the_control_has_must_be_observed(row: A
 
 
 def test_seeds_that_were_drawn_together_are_one_unit(row: Any, draft: Any) -> None:
-    for subject in draft.of("addition.relu"):
+    for subject in (*draft.of("addition.relu"), *draft.of("addition.relu.random_decoder")):
         subject["budget"] |= {"agreement": 0.1, "match_every": 1}
     draft.study = draft.study.replace('role = "baseline"', 'role = "baseline"\nagreement = 0.1')
     assert row(FLOOR).code == "RULE-HOLDS"

@@ -46,7 +46,8 @@ def test_rules_inherit_confidence_and_units(test_policy: str) -> None:
         ("confidence = 0.95", "confidence = 0.3", "exclusiveMinimum"),
         ("min_units = 3", "min_units = 1", "minimum is 2"),
         ("preregistered = true", "preregistered = true\npreregistered = true", "not TOML"),
-        ("husai:policy/v1", "husai:policy/v9", "must be 'husai:policy/v1'"),
+        ("husai:policy/v1", "husai:policy/v9", "install a newer husai"),
+        ("husai:policy/v1", "husai:policy/v01", "must be 'husai:policy/v1'"),
         ('id = "alive"', 'id = "alive\\n"', "must match"),
     ],
 )

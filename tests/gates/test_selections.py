@@ -312,3 +312,23 @@ def test_a_rule_about_a_point_of_the_search_is_inconclusive(search: Any, decide:
     (row,) = (row for row in decision.rows if row.rule == "explains")
     assert (row.status, row.code) == ("inconclusive", "EV-EXPLORED")
     assert int(decision.exit_code) == 2
+
+
+def test_a_migrated_selection_names_the_migrated_evidence(search: Any, decide: Any) -> None:
+    from husai_core.bundle import MANIFEST, manifest_of
+    from husai_gates.migration import migrate
+
+    for subject in search.subjects.values():
+        subject["schema"] = "husai:subject/v1"
+        del subject["budget"]["agreement"], subject["budget"]["decay_share"]
+    old = declared(search)
+    assert codes(old) == set()
+    found = migrate(old)
+    assert PATH in found.referring
+    files = dict(found.files)
+    assert files[PATH] != old[PATH]
+    files[MANIFEST] = manifest_of(files)
+    assert codes(files) == set()
+    assert decide(files).verdict == decide(old).verdict == "released"
+    again = migrate(files)
+    assert (again.files, again.lifted, again.referring) == (found.files, {}, ())

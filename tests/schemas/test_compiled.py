@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import husai_schemas
 from husai_schemas.compiled import Compiler
-from husai_schemas.registry import NAMES, _is_valid, _validator
+from husai_schemas.registry import NAMES, _is_valid, _validator, newest, version_of
 
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from([0.0, 1.0, 0.5, -1e300]), st.text(max_size=3),
@@ -41,7 +41,8 @@ EXAMPLES = _examples()
 @pytest.mark.parametrize("name", NAMES)
 def test_every_schema_compiles_and_agrees_on_its_examples(name: str) -> None:
     for document in EXAMPLES.get(name, []):
-        assert _is_valid(name)(document) == _validator(name).is_valid(document)
+        for version in range(1, newest(name) + 1):
+            assert _is_valid(name, version)(document) == _validator(name, version).is_valid(document)
 
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -49,6 +50,7 @@ def test_every_schema_compiles_and_agrees_on_its_examples(name: str) -> None:
 def test_no_change_of_an_example_is_judged_otherwise_than_by_the_library(data: Any) -> None:
     name = data.draw(st.sampled_from(sorted(EXAMPLES)))
     document = copy.deepcopy(data.draw(st.sampled_from(EXAMPLES[name])))
+    version = version_of(name, document) or newest(name)
     here = document
     while True:
         keys = sorted(here) if isinstance(here, dict) else list(range(len(here)))
@@ -66,7 +68,7 @@ def test_no_change_of_an_example_is_judged_otherwise_than_by_the_library(data: A
         else:
             here[key] = data.draw(VALUES)
         break
-    assert _is_valid(name)(document) == _validator(name).is_valid(document)
+    assert _is_valid(name, version)(document) == _validator(name, version).is_valid(document)
 
 
 @pytest.mark.parametrize("schema", [{"format": "uri"}, {"$ref": "https://example.org/x"}, {"const": [1]}])

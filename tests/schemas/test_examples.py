@@ -12,6 +12,9 @@ import husai_schemas
 FOLDER = Path(husai_schemas.__file__).parent
 
 
+VERSIONS = [(name, version) for name in husai_schemas.NAMES for version in husai_schemas.versions(name).values()]
+
+
 def _cases(kind: str) -> list[Any]:
     return [
         pytest.param(name, path, id=f"{name}/{path.stem}")
@@ -38,16 +41,26 @@ def test_an_invalid_example_does_not(name: str, path: Path) -> None:
         assert len(problem.rule) < 400
 
 
-@pytest.mark.parametrize("name", husai_schemas.NAMES)
-def test_every_schema_is_sound_closed_and_has_both_kinds_of_example(name: str) -> None:
+@pytest.mark.parametrize(("name", "version"), VERSIONS)
+def test_every_version_is_sound_closed_and_has_both_kinds_of_example(name: str, version: int) -> None:
     from jsonschema import Draft202012Validator
 
-    schema = husai_schemas.load(name)
+    schema = husai_schemas.load(name, version)
     Draft202012Validator.check_schema(schema)
     assert schema["additionalProperties"] is False
-    assert schema["properties"]["schema"]["const"] == schema["$id"] == f"husai:{name}/v1"
-    assert list((FOLDER / name / "examples" / "valid").iterdir())
-    assert len(list((FOLDER / name / "examples" / "invalid").iterdir())) >= 3
+    assert schema["properties"]["schema"]["const"] == schema["$id"] == f"husai:{name}/v{version}"
+    good, bad = (
+        [_read(path) for path in (FOLDER / name / "examples" / kind).iterdir()] for kind in ("valid", "invalid")
+    )
+    assert [document for document in good if husai_schemas.version_of(name, document) == version]
+    assert len([document for document in bad if husai_schemas.version_of(name, document) == version]) >= 3
+
+
+@pytest.mark.parametrize("name", husai_schemas.NAMES)
+def test_the_versions_of_a_schema_are_its_files(name: str) -> None:
+    files = {path.name for path in (FOLDER / name).glob("*.schema.json")}
+    assert files == {f"v{version}.schema.json" for version in husai_schemas.versions(name).values()}
+    assert husai_schemas.load(name) == husai_schemas.load(name, husai_schemas.newest(name))
 
 
 def test_the_metric_cards_are_those_of_the_plugins(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,8 +78,8 @@ def test_no_reference_leaves_its_own_document() -> None:
             return own + [r for item in value.values() for r in references(item)]
         return [r for item in value for r in references(item)] if isinstance(value, list) else []
 
-    for name in husai_schemas.NAMES:
-        assert all(r.startswith("#/$defs/") for r in references(husai_schemas.load(name)))
+    for name, version in VERSIONS:
+        assert all(r.startswith("#/$defs/") for r in references(husai_schemas.load(name, version)))
 
 
 def test_a_foreign_reference_is_never_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +89,7 @@ def test_a_foreign_reference_is_never_fetched(monkeypatch: pytest.MonkeyPatch) -
         raise AssertionError("something was fetched")
 
     monkeypatch.setattr("urllib.request.urlopen", refuse)
-    monkeypatch.setattr(registry, "load", lambda _: {"$ref": "https://example.org/schema.json"})
+    monkeypatch.setattr(registry, "load", lambda *_: {"$ref": "https://example.org/schema.json"})
     registry._validator.cache_clear()
     with pytest.raises(Exception, match=r"example\.org"):
         husai_schemas.problems("study", {})

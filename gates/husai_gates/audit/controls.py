@@ -80,7 +80,8 @@ def _check_base(subject: Subject, model: Subject) -> Iterator[Finding]:
             rule = f"how the pretrained '{model.name}' was trained, and from where, is unknown: it has no such control"
             yield Finding("EV-SUBJECT", path, "$.control.name", rule)
         return
-    for key in ("batch_size", "learning_rate", "data_order_seed"):
+    trained = ("agreement", "decay_share") if subject.budget["steps"] else ()
+    for key in ("batch_size", "learning_rate", "data_order_seed", *trained):
         if subject.budget[key] != model.budget[key]:
             rule = f"a control with {subject.budget[key]}, '{model.name}' has {model.budget[key]}"
             yield Finding("EV-SUBJECT", path, f"$.budget.{key}", rule)

@@ -1,4 +1,8 @@
-"""Documents: every JSON and TOML file of a bundle, parsed strictly and held to the schema of its location."""
+"""Documents: every JSON and TOML file of a bundle, parsed strictly and held to the schema of its location.
+
+Each is held to the version that it names and only then lifted to the newest, the one that everything after this knows.
+Its bytes, and so what others call it by, stay as they lie in the bundle.
+"""
 
 from __future__ import annotations
 
@@ -46,18 +50,21 @@ def _read(kind: str, path: str, raw: bytes) -> tuple[Any, list[Finding]]:
         return None, [Finding("EV-DEPTH", path, "$", "nested too deep")]
     if kind == "weights_config":
         return document, []
-    return document, list(_check_schema(kind, path, document))
+    problems = list(_check_schema(kind, path, document))
+    return (None if problems else husai_schemas.lift(kind, document)), problems
 
 
 def _check_schema(kind: str, path: str, document: Any) -> Iterator[Finding]:
-    known = f"husai:{kind}/v{husai_schemas.registry.VERSION}"
     if not isinstance(document, dict):
         yield Finding("EV-TYPE", path, "$", "must be of type object")
         return
-    stated = document.get("schema")
-    if stated != known:
-        rule = f"the schema here is '{known}', not {stated!r}"
-        yield Finding("EV-SCHEMA", path, "$.schema", rule, "make the bundle again with this version of husai")
+    if husai_schemas.version_of(kind, document) is None:
+        known = " or ".join(f"'{stated}'" for stated in husai_schemas.versions(kind))
+        newer = husai_schemas.from_a_newer_husai(kind, document)
+        step = "install a newer husai" if newer else "make the bundle again with this version of husai"
+        yield Finding(
+            "EV-SCHEMA", path, "$.schema", f"the schema here is {known}, not {document.get('schema')!r}", step
+        )
         return
     problems = husai_schemas.problems(kind, document)
     for problem in problems[:_MOST_PROBLEMS]:

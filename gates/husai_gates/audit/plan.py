@@ -130,10 +130,8 @@ class PlannedDictionary:
         yield "$.architecture.name", self.architecture, subject.architecture["name"]
         yield "$.dims.d_sae", self.d_sae, subject.dims["d_sae"]
         yield "$.budget.pretrained", False, subject.pretrained
-        for key in ("steps", "batch_size", "learning_rate", "data_order_seed"):
+        for key in ("steps", "batch_size", "learning_rate", "data_order_seed", "agreement", "decay_share"):
             yield f"$.budget.{key}", getattr(self, key), subject.budget.get(key)
-        yield "$.budget.agreement", self.agreement, subject.budget.get("agreement", 0)
-        yield "$.budget.decay_share", self.decay_share, subject.budget.get("decay_share", DECAY_SHARE)
         yield from in_settings("$.architecture.settings", self.settings, subject.architecture["settings"])
 
 

@@ -162,6 +162,20 @@ def control_trained_for_less(b: Specimen) -> None:
 
 
 @case(57, "EV-SUBJECT")
+def control_drawn_together_alone(b: Specimen) -> None:
+    """Seeds of a trained control that are said to be one run, and those of its base are not."""
+    for subject in b.control("random_decoder", of=b.trained()[0]["condition"]):
+        subject["budget"] |= {"agreement": 0.1, "match_every": 5}
+
+
+@case(57, "EV-SUBJECT")
+def control_with_another_decay(b: Specimen) -> None:
+    """A trained control whose rate fell over another share of the steps than that of its base."""
+    for subject in b.control("random_decoder", of=b.trained()[0]["condition"]):
+        subject["budget"]["decay_share"] = 0.987
+
+
+@case(57, "EV-SUBJECT")
 def untrained_control_that_was_trained(b: Specimen) -> None:
     """A control that is called untrained and is not."""
     trained = b.trained()[0]

@@ -118,13 +118,42 @@ def _trained_with(key: str, value: object) -> Callable[[Specimen], object]:
     return change
 
 
+def _trained_together(b: Specimen) -> None:
+    for subject in b.of(b.trained()[0]["condition"]):
+        subject["budget"] |= {"agreement": 0.1, "match_every": 5}
+
+
 _planned("trained_longer_than_planned", "More steps than planned.", "EV-SUBJECT", _trained_with("steps", 987_654))
 _planned(
     "other_rate_than_planned", "Another learning rate than planned.", "EV-SUBJECT", _trained_with("learning_rate", 0.7)
 )
 _planned("other_data_order_than_planned", "Another order of data.", "EV-SUBJECT", _trained_with("data_order_seed", 97))
 _planned("other_decay_than_planned", "Another decay of the rate.", "EV-SUBJECT", _trained_with("decay_share", 0.987))
+_planned("other_agreement_than_planned", "Seeds drawn together.", "EV-SUBJECT", _trained_together)
 _planned("other_batches_than_planned", "Other batches than planned.", "EV-SUBJECT", _trained_with("batch_size", 3))
+
+
+def _of_version_1(subjects: list[dict[str, object]]) -> None:
+    """Silent on what version 1 may be silent on; the silence then has the meaning that it always had."""
+    for subject in subjects:
+        subject["schema"] = "husai:subject/v1"
+        for key in ("agreement", "match_every", "decay_share"):
+            subject["budget"].pop(key, None)  # type: ignore[attr-defined]
+
+
+@case(56, "EV-SUBJECT")
+def decay_that_an_older_version_does_not_say(b: Specimen) -> None:
+    """Another decay was planned, and subjects of version 1 are silent on theirs."""
+    b.study["training"]["decay_share"] = 0.5
+    _of_version_1(b.of(b.trained()[0]["condition"]))
+
+
+@case(56, "EV-SUBJECT")
+def agreement_that_an_older_version_does_not_say(b: Specimen) -> None:
+    """Seeds were to be drawn together, and subjects of version 1 are silent on it, as if they were many units."""
+    condition = b.trained()[0]["condition"]
+    b.sae(condition)["agreement"] = 0.1
+    _of_version_1(b.of(condition))
 
 
 @case(56, "EV-SUBJECT")

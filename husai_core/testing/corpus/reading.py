@@ -124,6 +124,36 @@ def schema_left_out(b: Specimen) -> None:
     del b.evidence[0]["schema"]
 
 
+def _versions(name: str, says: str, stated: object) -> None:
+    def spoil(b: Specimen) -> None:
+        for subject in b.subjects:
+            subject["schema"] = stated
+
+    FAMILY.add(name, 22, says, "EV-SCHEMA", 3, "made", spoil)
+
+
+_versions("version_of_a_newer_husai", "Subjects of a version that nobody here knows.", "husai:subject/v3")
+_versions("version_with_a_leading_zero", "Version 1, written otherwise.", "husai:subject/v01")
+_versions("version_with_a_blank", "Version 2, and a blank.", "husai:subject/v2 ")
+_versions("version_as_a_number", "A version that is a number.", 2)
+
+
+@case(22, "EV-TYPE")
+def older_version_with_words_of_the_newer(b: Specimen) -> None:
+    """Subjects of version 1 with an agreement of 0, for which version 1 has no words."""
+    for subject in b.of(b.trained()[0]["condition"]):
+        subject["schema"] = "husai:subject/v1"
+        subject["budget"] |= {"agreement": 0.0, "decay_share": 0.2}
+
+
+@case(22, "EV-TYPE")
+def newest_version_that_leaves_out_what_it_must_say(b: Specimen) -> None:
+    """Subjects of version 2 that are silent as version 1 was allowed to be."""
+    for subject in b.of(b.trained()[0]["condition"]):
+        subject["schema"] = "husai:subject/v2"
+        subject["budget"].pop("decay_share", None)
+
+
 @case(23, "EV-TYPE")
 def reference_to_the_network(b: Specimen) -> None:
     """A `$ref` to a laxer schema; the address answers nobody."""

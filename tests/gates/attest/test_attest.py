@@ -327,3 +327,22 @@ def test_only_keys_need_the_library_and_then_it_is_named(signed: Path, keys: Pat
     done = blocked("verify", signed, "--trust", keys / "ours.pub")
     assert done.returncode == 64
     assert "pip install 'husai[sign]'" in done.stderr
+
+
+def test_a_migrated_bundle_has_other_bytes_and_so_no_attestations(
+    draft: Any, write: Any, keys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("husai_gates.plots.make_plots", lambda files: {})
+    for subject in draft.subjects.values():
+        subject["schema"] = "husai:subject/v1"
+        del subject["budget"]["agreement"], subject["budget"]["decay_share"]
+    draft.views = True
+    old = write(draft.files(), tmp_path / "old")
+    assert run(capsys, "attest", old, "--key", keys / "ours")[0] == 0
+    assert run(capsys, "verify", old, "--trust", keys / "ours.pub")[0] == 0
+    code, says = run(capsys, "schema", "migrate", old, "--out", tmp_path / "new")
+    assert code == 0
+    assert "because they are of other bytes: 1 attestation; sign the new bundle anew" in says
+    assert not (tmp_path / "new" / "attestations").exists()
+    assert run(capsys, "audit", tmp_path / "new")[0] == 0
+    assert run(capsys, "audit", tmp_path / "new", "--trust", keys / "ours.pub")[0] == 3
