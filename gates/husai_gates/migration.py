@@ -12,12 +12,11 @@ from typing import Any
 import husai_schemas
 from husai_core import strict_json
 from husai_core.errors import UsageError
-from husai_gates.audit.layout import kind_of
+from husai_gates.audit.layout import VIEWS, kind_of
 
 # In the order in which they name one another by digest; a choice names documents of other bundles, as those lie there.
 _KINDS = ("site", "subject", "transcript", "evidence", "selection", "choice", "provenance")
 _NAME_OTHERS = ("subject", "evidence", "selection")
-_VIEWS = ("manifest", "decision", "report", "picture", "junit", "sarif")
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def migrate(files: Mapping[str, bytes]) -> Migration:
     referring: list[str] = []
     for path in sorted(files, key=_order):
         kind, raw = kind_of(path), files[path]
-        if kind in _VIEWS:
+        if kind == "manifest" or kind in VIEWS:
             continue
         if kind in _KINDS:
             document = strict_json.parse(raw, path)

@@ -22,13 +22,13 @@ def command(bundle: Path, out: Path) -> int:
     from husai_core.errors import ExitCode, UsageError
     from husai_gates.attest.files import separate
     from husai_gates.audit import audit, audit_unsealed
-    from husai_gates.audit.layout import kind_of
+    from husai_gates.audit.layout import VIEWS, kind_of
 
-    made = ("decision", "report", "page", "picture", "junit", "sarif")
     snapshot, attestations = separate(bundles.read(bundle))
-    kept = {path: raw for path, raw in snapshot.files.items() if path != bundles.MANIFEST and kind_of(path) not in made}
+    made = (*VIEWS, "manifest")
+    kept = {path: raw for path, raw in snapshot.files.items() if kind_of(path) not in made}
     # Views of an earlier version may not even be readable; the seal is that of the whole bundle, all else without them.
-    wrong = [finding for finding in audit(snapshot).findings if kind_of(finding.file) not in made]
+    wrong = [finding for finding in audit(snapshot).findings if kind_of(finding.file) not in VIEWS]
     wrong += audit_unsealed(kept).findings
     if invalid := [finding for finding in wrong if finding.severity == ExitCode.INVALID]:
         first = invalid[0]

@@ -31,6 +31,9 @@ _KINDS = {
     "junit": r"junit\.xml",
     "sarif": r"results\.sarif",
 }
+VIEWS = ("decision", "report", "page", "picture", "junit", "sarif")
+"""The kinds that are made from the rest of a bundle."""
+
 _PATTERNS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items()}
 
 PICKLE_SUFFIXES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".npy", ".npz", ".joblib")
