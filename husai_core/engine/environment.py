@@ -23,14 +23,14 @@ def deterministic(threads: int, products: str = "") -> Iterator[dict[str, Any]]:
 
     from husai_core.kernels.products import quick_products
 
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode(), memory.fill_uninitialized_memory
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # the same flag as use_deterministic_algorithms, which imports a compiler
     memory.fill_uninitialized_memory = False  # else every new tensor is written twice, a quarter of a model's pass
     try:
         with nullcontext("torch") if products == "torch" else quick_products() as whose:
             yield {"torch": str(torch.__version__), "threads": threads, "products": whose}
     finally:
         torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
+        torch.set_deterministic_debug_mode(before[1])
         memory.fill_uninitialized_memory = before[2]

@@ -20,11 +20,11 @@ def ignore(fraction: float, note: str) -> None:
 
 @pytest.fixture(scope="module")
 def trained():
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")
     try:
         yield model.train(default, 0, ignore)
     finally:
-        torch.use_deterministic_algorithms(False)
+        torch.set_deterministic_debug_mode("default")
 
 
 def test_the_module_offers_it():
