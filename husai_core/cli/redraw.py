@@ -24,6 +24,7 @@ def command(bundle: Path, out: Path) -> int:
     from husai_gates.audit import audit, audit_unsealed
     from husai_gates.audit.layout import kind_of
 
+    bundles.refuse_existing(out)  # and not after the minute that drawing may take
     made = ("decision", "report", "picture", "junit", "sarif")
     snapshot, attestations = separate(bundles.read(bundle))
     kept = {path: raw for path, raw in snapshot.files.items() if path != bundles.MANIFEST and kind_of(path) not in made}
