@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -14,6 +16,16 @@ for library in ("OMP", "MKL"):  # read when torch is imported, which comes later
 slow = [HealthCheck.too_slow]  # a matter of the machine
 settings.register_profile("husai", deadline=None, derandomize=bool(os.environ.get("CI")), suppress_health_check=slow)
 settings.load_profile("husai")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays to the end, so a search for garbage need not look at it again and again."""
+    gc.disable()
+    result = yield
+    gc.enable()
+    gc.freeze()
+    return result
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -122,7 +122,8 @@ class WordReader:
         import torch
 
         runs = self.tokens(texts, limit)
-        spans, kept, places, begin = [], [], [], 0  # a word shows the one before too, and so nothing of another run
+        places: list[int] = []
+        spans, kept, begin = [], [], 0  # a word shows the one before too, and so nothing of another run
         for run, end in zip(runs, accumulate(map(len, runs)), strict=True):
             read = run[-1:] if last else run[1:]
             places += range(end - len(read), end)
