@@ -148,10 +148,15 @@ def _read_regular(full: str, relative: str) -> bytes:
         return handle.read()
 
 
-def write(files: Mapping[str, bytes], target: Path) -> None:
-    """Write files and their manifest to `target` in one step; what already stands there is never touched."""
+def refuse_existing(target: Path) -> None:
+    """What already stands where a bundle is to be written is never touched."""
     if target.exists():
         raise UsageError(str(target), "already exists", "choose another --out, or remove it yourself")
+
+
+def write(files: Mapping[str, bytes], target: Path) -> None:
+    """Write files and their manifest to `target` in one step; what already stands there is never touched."""
+    refuse_existing(target)
     for path in files:
         problem = path_problem(path)
         if problem or path == MANIFEST:

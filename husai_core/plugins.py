@@ -100,12 +100,13 @@ class _Unfit(Exception):
 def installed_entry_points() -> list[EntryPoint]:
     """Every declared plugin module of every installed distribution."""
     found = []
-    ranges: dict[str, str] = {}
+    declared: dict[metadata.Distribution, tuple[str, str]] = {}  # asking a distribution anything parses its metadata
     for point in metadata.entry_points(group=GROUP):
-        owner = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
-        if point.dist and owner not in ranges:
-            ranges[owner] = _range_for_husai(point.dist)
-        found.append(EntryPoint(point.name, point.value, owner, ranges.get(owner, "")))
+        if point.dist and point.dist not in declared:
+            owner = f"{point.dist.name} {point.dist.version}"
+            declared[point.dist] = (owner, _range_for_husai(point.dist))
+        owner, versions = declared[point.dist] if point.dist else ("unknown distribution", "")
+        found.append(EntryPoint(point.name, point.value, owner, versions))
     return sorted(found, key=lambda p: (p.distribution, p.name))
 
 

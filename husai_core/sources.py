@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -34,20 +35,29 @@ def _collect(name: str, path: Path, texts: dict[str, str]) -> None:
 
 
 def _imported_modules(raw: bytes, importer: str) -> list[str]:
+    package = importer.partition(".")[0]
     found: set[str] = set()
+    for base, names in _import_statements(raw, importer):
+        found.add(base)
+        if base.partition(".")[0] == package:  # looking for a module inside another package would import that package
+            found |= {f"{base}.{name}" for name in names if _is_module(f"{base}.{name}")}
+    return sorted(found)
+
+
+@lru_cache(maxsize=1024)
+def _import_statements(raw: bytes, importer: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Every module that a text names, with the names taken from it; plugins of one package share most of theirs."""
+    found: list[tuple[str, tuple[str, ...]]] = []
     for node in ast.walk(ast.parse(raw)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            found += [(alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 parent = importer.split(".")[: -node.level]
                 base = ".".join([*parent, base] if base else parent)
-            found.add(base)
-            if base.partition(".")[0] != importer.partition(".")[0]:
-                continue  # looking for a module inside another package would import that package
-            found |= {f"{base}.{alias.name}" for alias in node.names if _is_module(f"{base}.{alias.name}")}
-    return sorted(found)
+            found.append((base, tuple(alias.name for alias in node.names)))
+    return tuple(found)
 
 
 def _is_module(name: str) -> bool:

@@ -24,6 +24,7 @@ def command(bundle: Path, out: Path) -> int:
     from husai_gates.audit import audit, audit_unsealed
     from husai_gates.audit.layout import VIEWS, kind_of
 
+    bundles.refuse_existing(out)  # and not after the minute that drawing may take
     snapshot, attestations = separate(bundles.read(bundle))
     made = (*VIEWS, "manifest")
     kept = {path: raw for path, raw in snapshot.files.items() if kind_of(path) not in made}

@@ -16,6 +16,7 @@ from husai_core.engine import make_plan, run_plan
 from husai_core.engine.cache import Cache
 from husai_core.plugins import PluginTable
 from husai_core.study import parse_study
+from husai_core.testing.log import Log
 from husai_gates.audit import audit
 from husai_gates.pipeline import gate
 
@@ -106,24 +107,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, plugins: PluginTable, tiny
     """Folders of dictionaries that the tiny study trained: from here on they come from elsewhere."""
     folder = tmp_path_factory.mktemp("trained")
     plan = make_plan(parse_study(tiny_study.encode(), str(folder / "tiny.toml")), plugins)
-    run_plan(plan, folder / "out", Cache(folder / "cache"), _Quiet(), 1, None, lambda files: {})
+    run_plan(plan, folder / "out", Cache(folder / "cache"), Log(), 1, None, lambda files: {})
     return folder / "out" / "weights"
-
-
-class _Quiet:
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-        self.done: list[tuple[str, bool]] = []
-
-    def start(self, label: str, number: int, total: int) -> None: ...
-
-    def progress(self, fraction: float, note: str) -> None: ...
-
-    def finish(self, label: str, *, cached: bool, seconds: float) -> None:
-        self.done.append((label, cached))
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 @pytest.fixture
@@ -134,9 +119,9 @@ def theirs(tmp_path: Path, trained: Path) -> Path:
 
 
 @pytest.fixture
-def run(tmp_path: Path, plugins: PluginTable, theirs: Path) -> Callable[..., _Quiet]:
-    def run_text(out: str = "out", text: str = STUDY) -> _Quiet:
-        listener = _Quiet()
+def run(tmp_path: Path, plugins: PluginTable, theirs: Path) -> Callable[..., Log]:
+    def run_text(out: str = "out", text: str = STUDY) -> Log:
+        listener = Log()
         plan = make_plan(parse_study(text.encode(), str(tmp_path / "study.toml")), plugins)
         run_plan(plan, tmp_path / out, Cache(tmp_path / "cache"), listener, 1, None, lambda files: {})
         return listener
@@ -145,7 +130,7 @@ def run(tmp_path: Path, plugins: PluginTable, theirs: Path) -> Callable[..., _Qu
 
 
 def test_a_study_of_checkpoints_gives_a_sound_bundle_that_makes_nothing_up(
-    tmp_path: Path, trained: Path, run: Callable[..., _Quiet], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, trained: Path, run: Callable[..., Log], capsys: pytest.CaptureFixture[str]
 ) -> None:
     listener = run()
     report = audit(bundle.read(tmp_path / "out"))
@@ -169,7 +154,7 @@ def test_a_study_of_checkpoints_gives_a_sound_bundle_that_makes_nothing_up(
 
 
 def test_what_was_measured_is_what_was_measured_when_it_was_trained_here(
-    tmp_path: Path, trained: Path, run: Callable[..., _Quiet]
+    tmp_path: Path, trained: Path, run: Callable[..., Log]
 ) -> None:
     run()
 
@@ -188,7 +173,7 @@ def _gate(folder: Path) -> Any:
     return gate(folder / "out", str(folder / "existing.toml"))
 
 
-def test_an_unknown_budget_is_no_matched_budget(tmp_path: Path, run: Callable[..., _Quiet]) -> None:
+def test_an_unknown_budget_is_no_matched_budget(tmp_path: Path, run: Callable[..., Log]) -> None:
     run(text=STUDY.replace("seeds = [3, 1, 2]", RECIPE) + BASELINE)
     report = audit(bundle.read(tmp_path / "out"))
     assert report.findings == ()
@@ -199,7 +184,7 @@ def test_an_unknown_budget_is_no_matched_budget(tmp_path: Path, run: Callable[..
     assert "'site.theirs' is unknown, so none is matched to it" in rows["beats-baseline"].says
 
 
-def test_two_unknown_budgets_do_not_match_either(tmp_path: Path, trained: Path, run: Callable[..., _Quiet]) -> None:
+def test_two_unknown_budgets_do_not_match_either(tmp_path: Path, trained: Path, run: Callable[..., Log]) -> None:
     for seed in (1, 2, 3):
         shutil.copytree(trained / f"site.relu.s{seed}", tmp_path / "older" / f"s{seed}")
     run(text=BOTH_PRETRAINED)
@@ -208,7 +193,7 @@ def test_two_unknown_budgets_do_not_match_either(tmp_path: Path, trained: Path, 
     assert (row.status, row.code) == ("inconclusive", "CMP-BUDGET")
 
 
-def test_one_dictionary_under_two_names_is_found(tmp_path: Path, theirs: Path, run: Callable[..., _Quiet]) -> None:
+def test_one_dictionary_under_two_names_is_found(tmp_path: Path, theirs: Path, run: Callable[..., Log]) -> None:
     shutil.copytree(theirs, tmp_path / "older")
     run(text=BOTH_PRETRAINED)
     findings = audit(bundle.read(tmp_path / "out")).findings
@@ -216,7 +201,7 @@ def test_one_dictionary_under_two_names_is_found(tmp_path: Path, theirs: Path, r
 
 
 def test_running_again_reads_nothing_again_and_other_files_are_another_result(
-    theirs: Path, trained: Path, run: Callable[..., _Quiet]
+    theirs: Path, trained: Path, run: Callable[..., Log]
 ) -> None:
     run()
     assert all(cached for _, cached in run().done)
@@ -235,10 +220,10 @@ def test_files_that_change_between_plan_and_run_stop_it(
     shutil.rmtree(theirs / "s2")
     shutil.copytree(trained / "site.topk.untrained.s2", theirs / "s2")
     with pytest.raises(EvaluationError, match="changed after the study was planned"):
-        run_plan(plan, tmp_path / "out", Cache(tmp_path / "cache"), _Quiet(), 1, None, lambda files: {})
+        run_plan(plan, tmp_path / "out", Cache(tmp_path / "cache"), Log(), 1, None, lambda files: {})
 
 
-def test_a_hook_that_is_not_the_site_s_is_a_warning(theirs: Path, run: Callable[..., _Quiet]) -> None:
+def test_a_hook_that_is_not_the_site_s_is_a_warning(theirs: Path, run: Callable[..., Log]) -> None:
     path = theirs / "s1" / "cfg.json"
     config = json.loads(path.read_bytes())
     config["metadata"]["hook_name"] = "blocks.7.hook_resid_post"
@@ -286,7 +271,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_mistake_in_such_a_study_is_one_line(case: str, run: Callable[..., _Quiet]) -> None:
+def test_a_mistake_in_such_a_study_is_one_line(case: str, run: Callable[..., Log]) -> None:
     old, new, says = REFUSED[case]
     assert old in STUDY
     with pytest.raises(UsageError, match=says) as error:
@@ -294,7 +279,7 @@ def test_a_mistake_in_such_a_study_is_one_line(case: str, run: Callable[..., _Qu
     assert "\n" not in str(error.value)
 
 
-def test_seeds_of_two_kinds_are_no_condition(theirs: Path, trained: Path, run: Callable[..., _Quiet]) -> None:
+def test_seeds_of_two_kinds_are_no_condition(theirs: Path, trained: Path, run: Callable[..., Log]) -> None:
     shutil.rmtree(theirs / "s2")
     shutil.copytree(trained / "site.relu.s2", theirs / "s2")
     with pytest.raises(UsageError, match=r"pretrained\[2\]: differs from the first seed's in architecture"):
@@ -311,7 +296,7 @@ def _edit_budget(out: Path, subject: str, change: Callable[[dict[str, Any]], Non
 
 
 @pytest.mark.parametrize("case", ["invented", "one source twice", "control of another source"])
-def test_an_edited_budget_is_found(case: str, tmp_path: Path, run: Callable[..., _Quiet]) -> None:
+def test_an_edited_budget_is_found(case: str, tmp_path: Path, run: Callable[..., Log]) -> None:
     from husai_gates.audit import audit_unsealed
 
     run()
@@ -332,7 +317,7 @@ def test_an_edited_budget_is_found(case: str, tmp_path: Path, run: Callable[...,
 
 
 def test_controls_that_need_no_recipe_are_made_of_what_was_trained_elsewhere(
-    tmp_path: Path, run: Callable[..., _Quiet]
+    tmp_path: Path, run: Callable[..., Log]
 ) -> None:
     names = ("random_decoder", "permuted_decoder", "degraded", "identity", "pca")
     run(
@@ -346,7 +331,7 @@ def test_controls_that_need_no_recipe_are_made_of_what_was_trained_elsewhere(
 
 
 def test_a_basis_fitted_to_what_was_trained_elsewhere_is_as_sparse(
-    tmp_path: Path, theirs: Path, plugins: PluginTable, run: Callable[..., _Quiet], tiny_study: str
+    tmp_path: Path, theirs: Path, plugins: PluginTable, run: Callable[..., Log], tiny_study: str
 ) -> None:
     """No recipe says on how many rows its threshold is set, and without one every latent above zero is active."""
     import torch

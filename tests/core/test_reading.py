@@ -12,17 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from husai_core import Skipped, Task, bundle
-from husai_core.engine import make_plan, run_plan
-from husai_core.engine.cache import Cache
 from husai_core.engine.kept import KeptParts
 from husai_core.engine.library import Library
 from husai_core.engine.reading import SPLIT, DocumentPass
 from husai_core.errors import UsageError
-from husai_core.plugins import EntryPoint, PluginTable, installed_entry_points
+from husai_core.plugins import EntryPoint, PluginTable
 from husai_core.site import Site
-from husai_core.study import parse_study
-from husai_core.testing import tiny
-from husai_core.testing.log import Log
+from husai_tests.studies import run_study, sae, small_study
 
 
 class Echo:
@@ -130,54 +126,25 @@ def husai_benchmarks():
     return [Reading()]
 """
 
-STUDY = """
-schema = "husai:study/v1"
-name = "reading"
-question = "What does it read?"
-
-[[site]]
-name = "site"
-model = "tiny"
-settings = { width = 8 }
-
-[training]
-seeds = [1, 2, 3]
-steps = 2
-batch_size = 16
-learning_rate = 1e-3
-
-[[sae]]
-name = "relu"
-architecture = "relu"
-role = "candidate"
-d_sae = 8
-
-[[benchmark]]
-name = "reading"
-settings = { SETTINGS }
-"""
+STUDY = small_study("reading", sae("relu", 8), '[[benchmark]]\nname = "reading"\nsettings = { SETTINGS }\n', steps=2)
 
 
-@pytest.fixture
-def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PluginTable:
+@pytest.fixture(autouse=True)
+def reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "husai_reading.py").write_text(READING)
     (tmp_path / "two.jsonl").write_text('{"text": "one"}\n{"text": "one two three four"}\n')
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    ours = [tiny.ENTRY_POINT, EntryPoint("reading", "husai_reading", "tests 1.0")]
-    return PluginTable([*installed_entry_points(), *ours])
 
 
-def run(table: PluginTable, tmp_path: Path, texts: str = "", out: str = "out") -> tuple[dict[str, Any], list[str]]:
-    raw = STUDY.replace("SETTINGS", texts).encode()
-    log = Log()
-    plan = make_plan(parse_study(raw, str(tmp_path / "study.toml")), table)
-    run_plan(plan, tmp_path / out, Cache(tmp_path / "cache"), log, 1, None, lambda files: {})
+def run(tmp_path: Path, texts: str = "", out: str = "out") -> tuple[dict[str, Any], list[str]]:
+    ours = [EntryPoint("reading", "husai_reading", "tests 1.0")]
+    log = run_study(STUDY.replace("SETTINGS", texts), tmp_path, out, also=ours)
     return json.loads(bundle.read(tmp_path / out).files["evidence/reading.site.json"]), log.warnings
 
 
-def test_a_benchmark_reads_documents_and_says_which(table: PluginTable, tmp_path: Path) -> None:
-    evidence, warnings = run(table, tmp_path)
+def test_a_benchmark_reads_documents_and_says_which(tmp_path: Path) -> None:
+    evidence, warnings = run(tmp_path)
     assert not warnings
     assert evidence["outcome"] == {"status": "completed"}
     (read,) = evidence["texts"]
@@ -186,33 +153,33 @@ def test_a_benchmark_reads_documents_and_says_which(table: PluginTable, tmp_path
     assert [(o["seeds"], o["part"]) for o in observations[:2]] == [([1], "document 0"), ([1], "document 1")]
 
 
-def test_a_kill_costs_one_part_of_the_work(table: PluginTable, tmp_path: Path) -> None:
-    evidence, _ = run(table, tmp_path, "fail = true", "first")
+def test_a_kill_costs_one_part_of_the_work(tmp_path: Path) -> None:
+    evidence, _ = run(tmp_path, "fail = true", "first")
     assert evidence["outcome"]["status"] == "failed"
     (tmp_path / "done").touch()
-    evidence, _ = run(table, tmp_path, "fail = true", "second")
+    evidence, _ = run(tmp_path, "fail = true", "second")
     assert evidence["outcome"]["status"] == "completed"
     assert (tmp_path / "log").read_text().split() == ["0", "1"]
     assert not list((tmp_path / "cache" / "unfinished").glob("*.jsonl"))
 
 
-def test_an_edited_file_is_read_again(table: PluginTable, tmp_path: Path) -> None:
-    first, _ = run(table, tmp_path, out="first")
+def test_an_edited_file_is_read_again(tmp_path: Path) -> None:
+    first, _ = run(tmp_path, out="first")
     (tmp_path / "two.jsonl").write_text('{"text": "two"}\n{"text": "one two three four"}\n')
-    second, _ = run(table, tmp_path, out="second")
+    second, _ = run(tmp_path, out="second")
     assert first["texts"] != second["texts"]
     assert len((tmp_path / "log").read_text().split()) == 4
 
 
-def test_an_unknown_source_is_found_before_anything_runs(table: PluginTable, tmp_path: Path) -> None:
+def test_an_unknown_source_is_found_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'file'"):
-        run(table, tmp_path, 'texts = "fil:two.jsonl"')
+        run(tmp_path, 'texts = "fil:two.jsonl"')
     with pytest.raises(UsageError, match="source:part"):
-        run(table, tmp_path, 'texts = "two.jsonl"')
+        run(tmp_path, 'texts = "two.jsonl"')
 
 
-def test_a_missing_file_fails_the_benchmark_and_not_the_run(table: PluginTable, tmp_path: Path) -> None:
-    evidence, warnings = run(table, tmp_path, 'texts = "file:three.jsonl"')
+def test_a_missing_file_fails_the_benchmark_and_not_the_run(tmp_path: Path) -> None:
+    evidence, warnings = run(tmp_path, 'texts = "file:three.jsonl"')
     assert evidence["outcome"]["status"] == "failed"
     assert "three.jsonl" in evidence["outcome"]["reason"]
     assert warnings

@@ -9,13 +9,9 @@ from pathlib import Path
 import pytest
 
 from husai_core import bundle, strict_json
-from husai_core.engine import make_plan, run_plan
-from husai_core.engine.cache import Cache
-from husai_core.plugins import EntryPoint, PluginTable, installed_entry_points
-from husai_core.study import parse_study
-from husai_core.testing import tiny
-from husai_core.testing.log import Log
+from husai_core.plugins import EntryPoint
 from husai_gates.audit import audit
+from husai_tests.studies import run_study, sae, small_study
 
 # Asks once for every seed; the answers take long, so each is written to a log. `l0` lends its name to their length.
 ASKING = """
@@ -54,32 +50,9 @@ def husai_benchmarks():
     return [Asking()]
 """
 
-STUDY = """
-schema = "husai:study/v1"
-name = "asking"
-question = "What does it ask?"
-
-[[site]]
-name = "site"
-model = "tiny"
-settings = { width = 8 }
-
-[training]
-seeds = [1, 2]
-steps = 2
-batch_size = 16
-learning_rate = 1e-3
-
-[[sae]]
-name = "relu"
-architecture = "relu"
-role = "candidate"
-d_sae = 16
-
-[[benchmark]]
-name = "asking"
-settings = { SETTINGS }
-"""
+STUDY = small_study(
+    "asking", sae("relu", 16), '[[benchmark]]\nname = "asking"\nsettings = { SETTINGS }\n', seeds=(1, 2), steps=2
+)
 PATH, TRANSCRIPT = "evidence/asking.site.json", "transcripts/asking.site.json"
 
 
@@ -91,10 +64,8 @@ def asking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(tmp_path: Path, settings: str = "", out: str = "out") -> tuple[Mapping[str, bytes], list[str]]:
-    points = [*installed_entry_points(), tiny.ENTRY_POINT, EntryPoint("asking", "husai_asking", "tests 1.0")]
-    study = parse_study(STUDY.replace("SETTINGS", settings).encode(), str(tmp_path / "study.toml"))
-    plan, log = make_plan(study, PluginTable(points)), Log()
-    run_plan(plan, tmp_path / out, Cache(tmp_path / "cache"), log, 1, None, lambda files: {})
+    asking = [EntryPoint("asking", "husai_asking", "tests 1.0")]
+    log = run_study(STUDY.replace("SETTINGS", settings), tmp_path, out, also=asking)
     found = bundle.read(tmp_path / out)
     assert audit(found).findings == ()
     return found.files, log.warnings

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from husai_core.errors import UsageError
-from husai_core.plugins import PluginTable
 from husai_core.sae import Architecture, Dims
 from husai_core.settings import parse_settings
 from husai_core.testing.architectures import coding, learning, saving, starting, traits
 from husai_core.testing.architectures.trial import Trial
 from husai_core.testing.contract import Contract, as_test, contracts_of, label_of
 from husai_core.testing.generators import one_thread
+from husai_core.testing.installed import installed
 
 CHECKS = (*starting.CHECKS, *coding.CHECKS, *traits.CHECKS, *learning.CHECKS, *saving.CHECKS)
 K = 4  # in place of a default `k`, which is meant for dictionaries of thousands
@@ -46,7 +46,7 @@ def architecture_contracts(
     """The contract under each choice of settings, to be asked for its outcomes."""
     if isinstance(architecture, str):
         place = f"architecture_contract({architecture!r})"
-        architecture = PluginTable().get("architectures", architecture, place).item
+        architecture = installed().get("architectures", architecture, place).item
     assert isinstance(architecture, Architecture)
     if settings is None:
         tables: list[Settings] = [_small_defaults(architecture)]

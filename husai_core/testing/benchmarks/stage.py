@@ -6,7 +6,8 @@ import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +102,12 @@ def random_labels(draw: int) -> Texts:
 
 def tokens_of(text: str) -> list[int]:
     """The first of all tokens, then one per word."""
-    return [BOS, *(int(w[1:]) % LATENTS if w[1:].isdecimal() else len(w) % LATENTS for w in text.split())]
+    return list(_tokens_of(text))
+
+
+@lru_cache(maxsize=4096)
+def _tokens_of(text: str) -> tuple[int, ...]:
+    return (BOS, *(int(w[1:]) % LATENTS if w[1:].isdecimal() else len(w) % LATENTS for w in text.split()))
 
 
 class WordReader:
@@ -115,15 +121,17 @@ class WordReader:
     def read(self, texts: Sequence[str], limit: int, *, last: bool = False, progress: Progress | None = None) -> Read:
         import torch
 
-        spans, kept, shown, begin = [], [], [], 0
-        for tokens in self.tokens(texts, limit):
-            rows = _shown(torch.tensor(tokens))[1:]
-            read = tokens[-1:] if last else tokens[1:]
-            shown.append(rows[-1:] if last else rows)
+        runs = self.tokens(texts, limit)
+        places: list[int] = []
+        spans, kept, begin = [], [], 0  # a word shows the one before too, and so nothing of another run
+        for run, end in zip(runs, accumulate(map(len, runs)), strict=True):
+            read = run[-1:] if last else run[1:]
+            places += range(end - len(read), end)
             spans.append((begin, begin + len(read)))
             kept.append(read)
             begin += len(read)
-        rows = self.spoil(torch.cat(shown))
+        shown = _shown(torch.tensor([token for run in runs for token in run]))
+        rows = self.spoil(shown[torch.tensor(places)])
         return Read(rows, rows, spans, kept)
 
     def tokens(self, texts: Sequence[str], limit: int) -> list[list[int]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,18 +12,11 @@ import torch
 from husai_architectures.topk import TopK, TopKSettings, largest
 from husai_core import Architecture, Traits
 from husai_core.testing.architectures import CHECKS, architecture_contracts
+from husai_tests import zoo
+from husai_tests.zoo import Zoo
 
-ZOO: dict[str, list[type[Architecture]]] = {}
-
-
-def caught_by(check: str) -> Any:
-    """Put a class into the zoo, under the check that must catch it."""
-
-    def keep(kind: type[Architecture]) -> type[Architecture]:
-        ZOO.setdefault(check, []).append(kind)
-        return kind
-
-    return keep
+ZOO = Zoo()
+caught_by = ZOO.caught_by
 
 
 class Exported(TopK):
@@ -401,12 +393,9 @@ class ReadsWhatItNeverWrites(Exported):
         return {"k": 4}, tensors
 
 
-ANIMALS = [(check, kind) for check, kinds in ZOO.items() for kind in kinds]
-
-
 def failing(architecture: Architecture) -> dict[str, str]:
     (contract,) = architecture_contracts(architecture)
-    return {outcome.check.name: outcome.text for outcome in contract.outcomes() if outcome.against}
+    return zoo.failing(contract)
 
 
 @pytest.mark.parametrize("kind", [Right, Exported])
@@ -414,18 +403,15 @@ def test_a_right_one_breaks_nothing(kind):
     assert failing(kind()) == {}
 
 
-@pytest.mark.parametrize(("check", "kind"), ANIMALS, ids=[f"{kind.__name__}-{check}" for check, kind in ANIMALS])
+@ZOO.each()
 def test_each_wrong_one_is_caught_by_its_check_and_by_no_other(check, kind):
     if kind is WritesAnotherK:
         pytest.importorskip("sae_lens", reason="what SAELens computes is compared where it is installed")
-    seen = failing(kind())
-    assert list(seen) == [check], "\n".join(seen.values())
-    for part in ("rule: ", "seen: ", "either fix it, or declare it: ", f"known_failures={{'{check}': 'the reason'}}"):
-        assert part in seen[check]
+    zoo.assert_caught(failing(kind()), check)
 
 
 def test_every_check_can_fail():
-    assert set(ZOO) == {check.name for check in CHECKS}
+    ZOO.assert_complete(CHECKS)
 
 
 def test_every_check_is_a_rule_and_comes_after_checks_that_exist():

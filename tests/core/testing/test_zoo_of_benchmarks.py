@@ -15,18 +15,11 @@ import torch
 from husai_core import Benchmark, EvaluationError, Measurement, Metric, MetricCard, Observation, PairMetric
 from husai_core.testing import Promises
 from husai_core.testing.benchmarks import CHECKS, benchmark_contracts
+from husai_tests import zoo
+from husai_tests.zoo import Zoo
 
-ZOO: dict[str, list[type[Benchmark]]] = {}
-
-
-def caught_by(check: str) -> Any:
-    """Put a class into the zoo, under the check that must catch it."""
-
-    def keep(kind: type[Benchmark]) -> type[Benchmark]:
-        ZOO.setdefault(check, []).append(kind)
-        return kind
-
-    return keep
+ZOO = Zoo()
+caught_by = ZOO.caught_by
 
 
 class Fit(Metric):
@@ -454,12 +447,9 @@ class ChanceTooLow(Labels):
     chance = 0.3
 
 
-ANIMALS = [(check, kind) for check, kinds in ZOO.items() for kind in kinds]
-
-
 def failing(benchmark: Benchmark, **arguments: Any) -> dict[str, str]:
     (contract,) = benchmark_contracts(benchmark, metrics=METRICS, **arguments)
-    return {outcome.check.name: outcome.text for outcome in contract.outcomes() if outcome.against}
+    return zoo.failing(contract)
 
 
 @pytest.mark.parametrize("kind", [Rows, Labels])
@@ -467,16 +457,13 @@ def test_a_right_one_breaks_nothing(kind):
     assert failing(kind()) == {}
 
 
-@pytest.mark.parametrize(("check", "kind"), ANIMALS, ids=[f"{kind.__name__}-{check}" for check, kind in ANIMALS])
+@ZOO.each()
 def test_each_wrong_one_is_caught_by_its_check_and_by_no_other(check, kind):
-    seen = failing(kind())
-    assert list(seen) == [check], "\n".join(seen.values())
-    for part in ("rule: ", "seen: ", "either fix it, or declare it: "):
-        assert part in seen[check]
+    zoo.assert_caught(failing(kind()), check)
 
 
 def test_every_check_can_fail():
-    assert set(ZOO) == {check.name for check in CHECKS}
+    ZOO.assert_complete(CHECKS)
 
 
 def test_what_is_promised_is_not_asked():

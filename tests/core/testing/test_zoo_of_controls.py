@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 import torch
@@ -12,18 +11,11 @@ from husai_core import Control, UsageError
 from husai_core.control import AnyControl, FittedControl, KnownControl, ModelControl, TrainedControl
 from husai_core.testing import control_contract
 from husai_core.testing.controls import CHECKS, control_contracts
+from husai_tests import zoo
+from husai_tests.zoo import Zoo
 
-ZOO: dict[str, list[type[AnyControl]]] = {}
-
-
-def caught_by(check: str) -> Any:
-    """Put a class into the zoo, under the check that must catch it."""
-
-    def keep(kind: type[AnyControl]) -> type[AnyControl]:
-        ZOO.setdefault(check, []).append(kind)
-        return kind
-
-    return keep
+ZOO = Zoo()
+caught_by = ZOO.caught_by
 
 
 @dataclass(frozen=True)
@@ -274,12 +266,9 @@ class ChangesTheLatents(Noise):
         return {**super().make(base, settings, generator), "b_enc": base.params["b_enc"] - 2.0}
 
 
-ANIMALS = [(check, kind) for check, kinds in ZOO.items() for kind in kinds]
-
-
 def failing(control: AnyControl, effect: dict[str, str] | None = None) -> dict[str, str]:
     (contract,) = control_contracts(control, effect=effect)
-    return {outcome.check.name: outcome.text for outcome in contract.outcomes() if outcome.against}
+    return zoo.failing(contract)
 
 
 @pytest.mark.parametrize("kind", RIGHT)
@@ -287,16 +276,13 @@ def test_a_right_one_breaks_nothing(kind):
     assert failing(kind(), EFFECT if kind is Noise else None) == {}
 
 
-@pytest.mark.parametrize(("check", "kind"), ANIMALS, ids=[f"{kind.__name__}-{check}" for check, kind in ANIMALS])
+@ZOO.each()
 def test_each_wrong_one_is_caught_by_its_check_and_by_no_other(check, kind):
-    seen = failing(kind(), EFFECT if check == "effect" else None)
-    assert list(seen) == [check], "\n".join(seen.values())
-    for part in ("rule: ", "seen: ", "either fix it, or declare it: ", f"known_failures={{'{check}': 'the reason'}}"):
-        assert part in seen[check]
+    zoo.assert_caught(failing(kind(), EFFECT if check == "effect" else None), check)
 
 
 def test_every_check_can_fail():
-    assert set(ZOO) == {check.name for check in CHECKS}
+    ZOO.assert_complete(CHECKS)
 
 
 @pytest.mark.parametrize(

@@ -7,29 +7,15 @@ import json
 import math
 from typing import Any
 
-import pytest
+from husai_core import Measurement, Metric, MetricCard, Observation, UsageError, strict_json
+from husai_core.evidence import Outcome
+from husai_core.importer import Imported, Importer, Note, Result, SpokenOf
+from husai_core.testing.importers import CHECKS, importer_contracts
+from husai_tests import zoo
+from husai_tests.zoo import Zoo
 
-importing = pytest.importorskip("husai_core.importer", reason="importers are a hook of their own")
-
-from husai_core import Measurement, Metric, MetricCard, Observation, UsageError  # noqa: E402
-from husai_core.evidence import Outcome  # noqa: E402
-from husai_core.testing.importers import CHECKS, importer_contracts  # noqa: E402
-
-Imported, Importer, Note, Result, SpokenOf = (
-    getattr(importing, name) for name in ("Imported", "Importer", "Note", "Result", "SpokenOf")
-)
-
-ZOO: dict[str, list[Any]] = {}
-
-
-def caught_by(check: str) -> Any:
-    """Put a class into the zoo, under the check that must catch it."""
-
-    def keep(kind: Any) -> Any:
-        ZOO.setdefault(check, []).append(kind)
-        return kind
-
-    return keep
+ZOO = Zoo()
+caught_by = ZOO.caught_by
 
 
 class Share(Metric):
@@ -67,7 +53,7 @@ class Right(Importer):
                 seen.append(Measurement(self.metric, condition, (Observation((0,), value),), setting))
             else:
                 notes.append(Note(file.name, f"$.{key}", f"is {value!r}", "ask who wrote it"))
-        source = importing.strict_json.digest(file.raw)
+        source = strict_json.digest(file.raw)
         subject = SpokenOf(condition, 0, "model", "hook", "topk", source)
         outcome = Outcome("completed") if seen else Outcome("failed", "nothing in it is a number", "ask who wrote it")
         result = Result("zoo", (subject,), "zoo", "1", (file.name,), {}, tuple(seen), outcome)
@@ -175,22 +161,18 @@ class CountsOnEveryKey(Right):
         return super().read_one(file)
 
 
-ANIMALS = [(check, kind) for check, kinds in ZOO.items() for kind in kinds]
-
-
 def failing(importer: Any) -> dict[str, str]:
     (contract,) = importer_contracts(importer, FILES, (Share(),))
-    return {outcome.check.name: outcome.text for outcome in contract.outcomes() if outcome.against}
+    return zoo.failing(contract)
 
 
 def test_a_right_one_breaks_nothing():
     assert failing(Right()) == {}
 
 
-@pytest.mark.parametrize(("check", "kind"), ANIMALS, ids=[f"{kind.__name__}-{check}" for check, kind in ANIMALS])
+@ZOO.each()
 def test_each_wrong_one_is_caught_by_its_check_and_by_no_other(check, kind):
-    seen = failing(kind())
-    assert list(seen) == [check], "\n".join(seen.values())
+    zoo.assert_caught(failing(kind()), check)
 
 
 def test_without_samples_nothing_is_proven():
@@ -201,4 +183,4 @@ def test_without_samples_nothing_is_proven():
 
 
 def test_every_check_can_fail():
-    assert set(ZOO) == {check.name for check in CHECKS}
+    ZOO.assert_complete(CHECKS)

@@ -14,18 +14,11 @@ from husai_core import CoderMetric, Metric, MetricCard, PairMetric, StreamMetric
 from husai_core.metric import ActivationPairMetric
 from husai_core.testing import metric_contract
 from husai_core.testing.metrics import CHECKS, metric_contracts
+from husai_tests import zoo
+from husai_tests.zoo import Zoo
 
-ZOO: dict[str, list[type[Metric]]] = {}
-
-
-def caught_by(check: str) -> Any:
-    """Put a class into the zoo, under the check that must catch it."""
-
-    def keep(kind: type[Metric]) -> type[Metric]:
-        ZOO.setdefault(check, []).append(kind)
-        return kind
-
-    return keep
+ZOO = Zoo()
+caught_by = ZOO.caught_by
 
 
 def card(direction: str, low: float | None = None, high: float | None = None, **more: Any) -> MetricCard:
@@ -347,12 +340,9 @@ class NeedsNoStart(Moved):
         return min(1.0, float(rows.mean()))
 
 
-ANIMALS = [(check, kind) for check, kinds in ZOO.items() for kind in kinds]
-
-
 def failing(metric: Metric, **arguments: Any) -> dict[str, str]:
     (contract,) = metric_contracts(metric, **arguments)
-    return {outcome.check.name: outcome.text for outcome in contract.outcomes() if outcome.against}
+    return zoo.failing(contract)
 
 
 @pytest.mark.parametrize("kind", RIGHT)
@@ -360,16 +350,13 @@ def test_a_right_one_breaks_nothing(kind):
     assert failing(kind()) == {}
 
 
-@pytest.mark.parametrize(("check", "kind"), ANIMALS, ids=[f"{kind.__name__}-{check}" for check, kind in ANIMALS])
+@ZOO.each()
 def test_each_wrong_one_is_caught_by_its_check_and_by_no_other(check, kind):
-    seen = failing(kind())
-    assert list(seen) == [check], "\n".join(seen.values())
-    for part in ("rule: ", "seen: ", "either fix it, or declare it: ", f"known_failures={{'{check}': 'the reason'}}"):
-        assert part in seen[check]
+    zoo.assert_caught(failing(kind()), check)
 
 
 def test_every_check_can_fail():
-    assert set(ZOO) == {check.name for check in CHECKS}
+    ZOO.assert_complete(CHECKS)
 
 
 def test_an_author_may_say_what_is_better():

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Any
 
-import pytest
 import torch
 
 from husai_core import Check, Corpus, Model, Skipped
 from husai_core.model import WEIGHTS_FILE, TrainedModel
 from husai_core.testing.models import CHECKS, model_contracts
 from husai_core.testing.network import HOOK, TOKENS, WIDTH, small_network
+from husai_tests import zoo
+from husai_tests.zoo import Zoo
 
-ZOO: dict[str, list[type[Model]]] = {}
-
-
-def caught_by(check: str) -> Any:
-    """Put a class into the zoo, under the check that must catch it."""
-
-    def keep(kind: type[Model]) -> type[Model]:
-        ZOO.setdefault(check, []).append(kind)
-        return kind
-
-    return keep
+ZOO = Zoo()
+caught_by = ZOO.caught_by
 
 
 @dataclass(frozen=True)
@@ -288,25 +279,19 @@ class AlwaysSound(Right):
         return [Check("learned", 1.0, at_least=0.9)]
 
 
-ANIMALS = [(check, kind) for check, kinds in ZOO.items() for kind in kinds]
-
-
 def failing(model: Model) -> dict[str, str]:
     (contract,) = model_contracts(model)
-    return {outcome.check.name: outcome.text for outcome in contract.outcomes() if outcome.against}
+    return zoo.failing(contract)
 
 
 def test_a_right_one_breaks_nothing():
     assert failing(Right()) == {}
 
 
-@pytest.mark.parametrize(("check", "kind"), ANIMALS, ids=[f"{kind.__name__}-{check}" for check, kind in ANIMALS])
+@ZOO.each()
 def test_each_wrong_one_is_caught_by_its_check_and_by_no_other(check, kind):
-    seen = failing(kind())
-    assert list(seen) == [check], "\n".join(seen.values())
-    for part in ("rule: ", "seen: ", "either fix it, or declare it: ", f"known_failures={{'{check}': 'the reason'}}"):
-        assert part in seen[check]
+    zoo.assert_caught(failing(kind()), check)
 
 
 def test_every_check_can_fail():
-    assert set(ZOO) == {check.name for check in CHECKS}
+    ZOO.assert_complete(CHECKS)

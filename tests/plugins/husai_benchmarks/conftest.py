@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,29 +15,8 @@ from typing import Any
 import pytest
 
 from husai_core import bundle
-from husai_core.engine import make_plan, run_plan
-from husai_core.engine.cache import Cache
-from husai_core.plugins import PluginTable, installed_entry_points
-from husai_core.study import parse_study
-from husai_core.testing import tiny
 from husai_gates.audit import audit
-
-
-class Silent:
-    """A listener that hears nothing."""
-
-    def start(self, label: str, number: int, total: int) -> None: ...
-
-    def progress(self, fraction: float, note: str) -> None: ...
-
-    def finish(self, label: str, *, cached: bool, seconds: float) -> None: ...
-
-    def warn(self, text: str) -> None: ...
-
-
-@cache
-def table() -> PluginTable:
-    return PluginTable([*installed_entry_points(), tiny.ENTRY_POINT])
+from husai_tests import studies
 
 
 @pytest.fixture
@@ -46,8 +24,7 @@ def run_study(tmp_path: Path) -> Callable[..., Mapping[str, bytes]]:
     """The files of the bundle of a study that lies in `tmp_path`; the audit must find nothing wrong with it."""
 
     def run(study: str, out: str = "out") -> Mapping[str, bytes]:
-        plan = make_plan(parse_study(study.encode(), str(tmp_path / "study.toml")), table())
-        run_plan(plan, tmp_path / out, Cache(tmp_path / "cache"), Silent(), 1, None, lambda files: {})
+        studies.run_study(study, tmp_path, out)
         snapshot = bundle.read(tmp_path / out)
         assert {finding.code for finding in audit(snapshot).findings} <= {"EV-FAILED", "EV-SKIPPED"}
         return snapshot.files

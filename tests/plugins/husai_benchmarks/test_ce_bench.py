@@ -23,6 +23,7 @@ from husai_core.texts import TextPair
 from husai_gates import policy
 from husai_gates.pipeline import decide
 from husai_gates.views import make_views
+from husai_tests.studies import sae, small_study
 
 WIDTH = 6
 HOOKS = ("blocks.0.first", "blocks.0.second")
@@ -231,46 +232,13 @@ def test_the_set_that_is_read_is_the_one_named() -> None:
     assert CEBench().reads(chosen) == ["ce_bench:mine.jsonl"]
 
 
-STUDY = """
-schema = "husai:study/v1"
-name = "contrast"
-question = "Do contrasting stories move the latents?"
-
-[[site]]
-name = "site"
-model = "tiny"
-settings = { width = 8 }
-
-[training]
-seeds = [1, 2, 3]
-steps = 4
-batch_size = 16
-learning_rate = 1e-3
-
-[[sae]]
-name = "topk"
-architecture = "topk"
-role = "candidate"
-d_sae = 20
-settings = { k = 4 }
-
-[[sae]]
-name = "wide"
-architecture = "topk"
-role = "baseline"
-d_sae = 32
-settings = { k = 4 }
-
-[[control]]
-name = "untrained"
-
-[[control]]
-name = "identity"
-
-[[benchmark]]
-name = "ce_bench"
-settings = { texts = "ce_bench:stories.jsonl", mode = "MODE" }
-"""
+STUDY = small_study(
+    "contrast",
+    sae("topk", 20, 4),
+    sae("topk", 32, 4, name="wide", role="baseline"),
+    '[[control]]\nname = "untrained"\n\n[[control]]\nname = "identity"\n',
+    '[[benchmark]]\nname = "ce_bench"\nsettings = { texts = "ce_bench:stories.jsonl", mode = "MODE" }\n',
+)
 POLICY = """
 schema = "husai:policy/v1"
 name = "contrast"

@@ -19,6 +19,7 @@ from husai_benchmarks.providers.chat_endpoint import ChatEndpoint
 from husai_benchmarks.providers.provider import Answer
 from husai_benchmarks.questions import describe, description_in, judge, verdict_in
 from husai_core.benchmark import Read
+from husai_tests.studies import sae, small_study
 
 KEY = "sk-very-secret"
 
@@ -94,30 +95,10 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
         DifferentialInterpretationSettings(**{"texts": ("t:t",), **wrong})
 
 
-STUDY = """
-schema = "husai:study/v1"
-name = "interpretation"
-question = "Can the latents be described?"
-
-[[site]]
-name = "site"
-model = "tiny"
-settings = { width = 8 }
-hook_in = "blocks.0.hook_resid_pre"
-
-[training]
-seeds = [1, 2]
-steps = 4
-batch_size = 16
-learning_rate = 1e-3
-
-[[sae]]
-name = "topk"
-architecture = "topk"
-role = "candidate"
-d_sae = 24
-settings = { k = 2 }
-
+STUDY = small_study(
+    "interpretation",
+    sae("topk", 24, 2),
+    """
 [[benchmark]]
 name = "differential_interpretation"
 [benchmark.settings]
@@ -128,7 +109,10 @@ latents = 3
 width = 3
 shown = 3
 judged = 2
-"""
+""",
+    seeds=(1, 2),
+    site='hook_in = "blocks.0.hook_resid_pre"',
+)
 PATH = "differential_interpretation.site.json"
 CALLS = 2 * 3 * (1 + 4 * 2)
 

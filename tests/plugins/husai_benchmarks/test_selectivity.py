@@ -21,6 +21,7 @@ from husai_core import Coder, Dims, Task, TextSet, UsageError
 from husai_core.benchmark import Read
 from husai_core.settings import parse_settings
 from husai_core.site import Site
+from husai_tests.studies import sae, small_study
 
 
 def drawn(documents: int, latents: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -219,33 +220,15 @@ def test_the_sets_that_are_read_are_named_once() -> None:
     assert Selectivity().reads(chosen) == ["a:1", "a:2", "a:3", "a:4"]
 
 
-STUDY = """
-schema = "husai:study/v1"
-name = "selectivity"
-question = "Do the latents tell the classes apart?"
-
-[[site]]
-name = "site"
-model = "tiny"
-settings = { width = 8 }
-
-[training]
-seeds = [1, 2, 3]
-steps = 4
-batch_size = 16
-learning_rate = 1e-3
-
-[[sae]]
-name = "topk"
-architecture = "topk"
-role = "candidate"
-d_sae = 16
-settings = { k = 4 }
-
+STUDY = small_study(
+    "selectivity",
+    sae("topk", 16, 4),
+    """
 [[benchmark]]
 name = "selectivity"
 settings = { texts = ["file:home.jsonl"], transfer = ["file:away.jsonl"], features = [2, 4], active_in = 3 }
-"""
+""",
+)
 
 
 def test_a_study_with_it_is_sound(tmp_path: Path, run_study: Callable[..., dict[str, bytes]]) -> None:

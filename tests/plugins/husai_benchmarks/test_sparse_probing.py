@@ -15,14 +15,10 @@ from husai_benchmarks.ranking import telling
 from husai_benchmarks.sparse_probing import SparseProbing, SparseProbingSettings
 from husai_core import Coder, EvaluationError, Task, TextSet, bundle
 from husai_core.benchmark import Read
-from husai_core.engine import make_plan, run_plan
-from husai_core.engine.cache import Cache
 from husai_core.engine.kept import KeptParts
-from husai_core.plugins import PluginTable, installed_entry_points
 from husai_core.site import Site
-from husai_core.study import parse_study
-from husai_core.testing import tiny
 from husai_metrics.probe import husai_metrics
+from husai_tests.studies import run_study, sae, small_study
 
 WIDTH, WORDS = 8, [f"w{n}" for n in range(40)]
 NAME = "file:words.jsonl"
@@ -229,58 +225,28 @@ def test_latents_are_ranked_by_scaled_or_raw_difference_and_ties_by_number() -> 
     assert telling(latents, labels, scaled=True).tolist() == [1, 3, 0, 2]
 
 
-STUDY = """
-schema = "husai:study/v1"
-name = "probes"
-question = "Which word is in it?"
-
-[[site]]
-name = "site"
-model = "tiny"
-
-[training]
-seeds = [1, 2]
-steps = 2
-batch_size = 16
-learning_rate = 1e-3
-
-[[sae]]
-name = "relu"
-architecture = "relu"
-role = "candidate"
-d_sae = 24
-
+STUDY = small_study(
+    "probes",
+    sae("relu", 24),
+    """
 [[benchmark]]
 name = "sparse_probing"
 settings = { sets = ["file:words.jsonl"], ks = [1, 5], train_rows = 60, test_rows = 30 }
-"""
+""",
+    width=16,
+    seeds=(1, 2),
+    steps=2,
+)
 
 
 def test_a_study_probes_a_file_of_its_own(tmp_path: Path) -> None:
     rows = texts(120)
     lines = [json.dumps({"text": t, "label": rows.classes[n]}) for t, n in zip(rows.texts, rows.labels, strict=True)]
     (tmp_path / "words.jsonl").write_text("\n".join(lines))
-    plan = make_plan(
-        parse_study(STUDY.encode(), str(tmp_path / "study.toml")),
-        PluginTable([*installed_entry_points(), tiny.ENTRY_POINT]),
-    )
-    run_plan(plan, tmp_path / "out", Cache(tmp_path / "cache"), Silent(), 1, None, lambda files: {})
+    assert run_study(STUDY, tmp_path).warnings == []
     evidence = json.loads(bundle.read(tmp_path / "out").files["evidence/sparse_probing.site.json"])
     assert evidence["outcome"] == {"status": "completed"}
     assert [(text["name"], text["rows"]) for text in evidence["texts"]] == [(NAME, 120)]
     found = {m["metric"]["name"]: m["observations"] for m in evidence["measurements"]}
     assert {(*o["seeds"], o["part"]) for o in found["probe_auc"]} == {(1, NAME), (2, NAME)}
     assert found["dense_probe_auc"][0]["value"] > 0.9  # a sum of words of which one is always one of two
-
-
-class Silent:
-    """A listener that says nothing, and fails where something is warned about."""
-
-    def start(self, label: str, number: int, total: int) -> None: ...
-
-    def progress(self, fraction: float, note: str) -> None: ...
-
-    def finish(self, label: str, *, cached: bool, seconds: float) -> None: ...
-
-    def warn(self, text: str) -> None:
-        raise AssertionError(text)

@@ -17,17 +17,13 @@ from husai_architectures.topk_transcoder import TopKTranscoder
 from husai_benchmarks.affine_map import cross_fitted_residuals
 from husai_benchmarks.transcoder import TranscoderBenchmark, TranscoderSettings, husai_metrics
 from husai_core import EvaluationError, Skipped, Task
-from husai_core.engine import make_plan, run_plan
-from husai_core.engine.cache import Cache
-from husai_core.plugins import PluginTable, installed_entry_points
 from husai_core.site import Site
-from husai_core.study import parse_study
-from husai_core.testing import tiny
 from husai_gates.pipeline import gate
 from husai_metrics.explained_variance import ExplainedVariance
 from husai_metrics.l0 import L0
 from husai_metrics.mcc import MCC
 from husai_metrics.pwmcc import PWMCC
+from husai_tests.studies import run_study
 
 DIMS = (14, 24, 8)  # six columns of A, then eight of B
 
@@ -196,28 +192,8 @@ over = {{ role = "baseline" }}
 """
 
 
-class Silent:
-    """A listener who hears nothing but warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def start(self, label: str, number: int, total: int) -> None: ...
-
-    def progress(self, fraction: float, note: str) -> None: ...
-
-    def finish(self, label: str, *, cached: bool, seconds: float) -> None: ...
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 def test_a_rule_judges_the_difference_to_the_matched_sae_seed_by_seed(tmp_path):
-    table = PluginTable([*installed_entry_points(), tiny.ENTRY_POINT])
-    plan = make_plan(parse_study(STUDY.encode(), str(tmp_path / "study.toml")), table)
-    listener = Silent()
-    run_plan(plan, tmp_path / "out", Cache(tmp_path / "cache"), listener, 1, None, lambda files: {})
-    (only,) = listener.warnings
+    (only,) = run_study(STUDY, tmp_path).warnings
     assert "the benchmark was skipped: site sum: the model 'tiny' predicts no next token" in only
     evidence = json.loads((tmp_path / "out" / "evidence" / "transcoder.sum.json").read_text())
     seen = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,9 @@ from husai_core import EvaluationError
 from husai_models.modular_addition import ModularAddition, ModularAdditionSettings, husai_models
 
 model = ModularAddition()
+# The task of the defaults on half their widths, which groks in a third of their time. That the defaults grok is what
+# the site of every committed bundle that is made from them records.
+HALF = ModularAdditionSettings(d_model=64, d_mlp=128)
 SMALL = ModularAdditionSettings(p=11, d_model=16, heads=2, d_mlp=16, target_accuracy=0.01)
 
 
@@ -22,7 +26,7 @@ def ignore(fraction: float, note: str) -> None:
 def trained():
     torch.set_deterministic_debug_mode("error")
     try:
-        yield model.train(ModularAdditionSettings(), 0, ignore)
+        yield model.train(HALF, 0, ignore)
     finally:
         torch.set_deterministic_debug_mode("default")
 
@@ -32,7 +36,7 @@ def test_the_module_offers_it():
 
 
 def test_it_groks(trained):
-    heldout, shuffled = model.self_check(trained, ModularAdditionSettings(), 0)
+    heldout, shuffled = model.self_check(trained, HALF, 0)
     assert heldout.value >= 0.99
     assert heldout.holds
     assert shuffled.value < 0.03
@@ -41,7 +45,7 @@ def test_it_groks(trained):
 
 
 def test_the_activations_are_read_where_the_answer_is_made(trained):
-    corpus = model.corpus(ModularAdditionSettings(), 0)
+    corpus = model.corpus(HALF, 0)
     rows = corpus.tokens[corpus.test]
     _, cache = trained.run_with_cache(rows, names_filter=model.default_hook)
     (position,) = corpus.positions
@@ -50,7 +54,7 @@ def test_the_activations_are_read_where_the_answer_is_made(trained):
 
 
 def test_an_untrained_and_a_half_trained_network_fail_the_check():
-    settings = ModularAdditionSettings(target_accuracy=0.01, train_fraction=0.3)
+    settings = replace(HALF, target_accuracy=0.01, train_fraction=0.3)
     for network in (model.build(settings, 0), model.train(settings, 0, ignore)):
         heldout, _ = model.self_check(network, settings, 0)
         assert not heldout.holds

@@ -1,0 +1,1 @@
+"""What tests of several folders share: pytest puts this folder on the path, and nothing installs it."""
