@@ -27,7 +27,7 @@ def deterministic(threads: int, products: str = "") -> Iterator[dict[str, Any]]:
     torch.set_num_threads(threads)
     torch.set_deterministic_debug_mode(
         "error"
-    )  # the same flag as use_deterministic_algorithms, which imports a compiler
+    )  # use_deterministic_algorithms imports a compiler for it
     memory.fill_uninitialized_memory = False  # else every new tensor is written twice, a quarter of a model's pass
     try:
         with nullcontext("torch") if products == "torch" else quick_products() as whose:

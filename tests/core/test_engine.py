@@ -73,8 +73,7 @@ def test_a_benchmark_measures_only_the_controls_that_it_was_asked_to(tmp_path: P
 KILLED = """
 import os, sys
 from pathlib import Path
-import safetensors.torch, scipy.optimize, torch
-torch.use_deterministic_algorithms(False)  # imports a compiler, which takes seconds
+import safetensors.torch, scipy.optimize
 from husai_core.engine import make_plan, run_plan
 from husai_core.engine.cache import Cache
 from husai_core.plugins import PluginTable, installed_entry_points
