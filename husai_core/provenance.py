@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -70,6 +71,21 @@ def installed_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def remade(raw: bytes, content_digest: str) -> bytes:
+    """The same provenance with one line more: this husai made the views, or the documents, of that bundle again."""
+    import husai_core
+
+    document: dict[str, Any] = strict_json.parse(raw, "provenance.json")
+    step = {"from": content_digest, "husai": husai_core.__version__}
+    return strict_json.encode({**document, "migrations": [*document.get("migrations", ()), step]})
+
+
+def last_maker(document: Mapping[str, Any]) -> Any:
+    """The version of husai that made the views: the run's, or whichever made them again last."""
+    steps = document.get("migrations", [])
+    return steps[-1]["husai"] if steps else document["packages"].get("husai")
 
 
 def code_state(folder: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import husai_core
 from husai_core import strict_json
 from husai_core.bundle import PROVENANCE, Snapshot
 from husai_core.errors import HusaiError
+from husai_core.provenance import last_maker
 from husai_gates import policy as policies
 from husai_gates.audit import AuditReport, audit_unsealed
 from husai_gates.audit.layout import kind_of
@@ -108,10 +109,10 @@ def _check_pages(files: Mapping[str, bytes], report: AuditReport, decision: Deci
 def _check_foreign(snapshot: Snapshot, path: str, decision: Decision) -> Iterator[Finding]:
     """A view in the words of another version: its maker is the run's, and its verdict and digests are these.
 
-    Of a bundle whose documents were brought to newer versions since, the maker is whoever did that last.
+    Of a bundle that was migrated or redrawn since, the maker is whoever did that last.
     """
     made_by = snapshot.json(DECISION)["husai"]
-    if PROVENANCE in snapshot.files and _last_maker(snapshot.json(PROVENANCE)) != made_by:
+    if PROVENANCE in snapshot.files and last_maker(snapshot.json(PROVENANCE)) != made_by:
         yield Finding("EV-VIEW", DECISION, "$.husai", "the run was made by another version of husai", _AGAIN)
     text = snapshot.files[path].decode("utf-8", "replace")
     is_page = kind_of(path) == "page"
@@ -121,11 +122,6 @@ def _check_foreign(snapshot: Snapshot, path: str, decision: Decision) -> Iterato
     first = text.split("\n\n")[1:2]
     if path == REPORT and first != [f"**{headline(decision)}** (exit {int(decision.exit_code)})"]:
         yield Finding("EV-VIEW", REPORT, "$", f"does not begin with the verdict '{headline(decision)}'", _AGAIN)
-
-
-def _last_maker(provenance: Mapping[str, Any]) -> Any:
-    steps = provenance.get("migrations", [])
-    return steps[-1]["husai"] if steps else provenance["packages"].get("husai")
 
 
 def _policy_of(snapshot: Snapshot, files: Mapping[str, bytes]) -> bytes | None:

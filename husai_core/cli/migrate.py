@@ -155,6 +155,7 @@ def _migrate_bundle(path: Path, out: Path | None) -> int:
     from husai_core import bundle as bundles
     from husai_core.bundle import MANIFEST, PROVENANCE
     from husai_core.cli.derived import derived
+    from husai_core.provenance import remade
     from husai_gates.migration import migrate
 
     whole = bundles.read(path)
@@ -171,7 +172,7 @@ def _migrate_bundle(path: Path, out: Path | None) -> int:
         raise UsageError(str(out), "already exists", _OTHER_OUT)
     files = {**migration.files}
     if PROVENANCE in files:
-        files[PROVENANCE] = _with_origin(files[PROVENANCE], before.content_digest)
+        files[PROVENANCE] = remade(files[PROVENANCE], before.content_digest)
     files |= derived(files)
     files[MANIFEST] = bundles.manifest_of(files)
     _refuse_another_outcome(path, before, snapshot, files)
@@ -203,16 +204,6 @@ def _audited(whole: Snapshot, path: Path) -> tuple[AuditReport, Snapshot, Mappin
         rule = "cannot be believed, so it is not migrated: that would seal it anew"
         raise InvalidEvidence(worst.code, f"{path} {worst.file}", rule, f"see 'husai audit {path}'")
     return report, found.snapshot, separate(whole)[1]
-
-
-def _with_origin(raw: bytes, content_digest: str) -> bytes:
-    """Provenance that says from which bundle this one was migrated, and by which husai."""
-    import husai_core
-    from husai_core import strict_json
-
-    document: dict[str, Any] = strict_json.parse(raw, "provenance.json")
-    step = {"from": content_digest, "husai": husai_core.__version__}
-    return strict_json.encode({**document, "migrations": [*document.get("migrations", ()), step]})
 
 
 def _refuse_another_outcome(path: Path, before: AuditReport, old: Snapshot, files: Mapping[str, bytes]) -> None:

@@ -15,11 +15,14 @@ from husai_core.cli.arguments import PATH
 def command(bundle: Path, out: Path) -> int:
     """Copy BUNDLE with its decision, report and pictures made again, as this version of HUSAI says and draws them.
 
-    Study, policy, subjects, evidence and provenance stay as they are, to the byte, so their common digest does, too.
+    Study, policy, subjects and evidence stay as they are, to the byte, so their common digest does, too. Where another
+    version of HUSAI made the bundle, its provenance gets a line that says who drew.
     """
+    import husai_core
     from husai_core import bundle as bundles
     from husai_core.cli.derived import derived
     from husai_core.errors import ExitCode, UsageError
+    from husai_core.provenance import last_maker, remade
     from husai_gates.attest.files import separate
     from husai_gates.audit import audit, audit_unsealed
     from husai_gates.audit.layout import VIEWS, kind_of
@@ -29,12 +32,15 @@ def command(bundle: Path, out: Path) -> int:
     made = (*VIEWS, "manifest")
     kept = {path: raw for path, raw in snapshot.files.items() if kind_of(path) not in made}
     # Views of an earlier version may not even be readable; the seal is that of the whole bundle, all else without them.
-    wrong = [finding for finding in audit(snapshot).findings if kind_of(finding.file) not in VIEWS]
+    report = audit(snapshot)
+    wrong = [finding for finding in report.findings if kind_of(finding.file) not in VIEWS]
     wrong += audit_unsealed(kept).findings
     if invalid := [finding for finding in wrong if finding.severity == ExitCode.INVALID]:
         first = invalid[0]
         rule = f"cannot be believed, so nothing is made of it: {first.code} {first.file}"
         raise UsageError(str(bundle), rule, f"see 'husai audit {bundle}'")
+    if bundles.PROVENANCE in kept and last_maker(snapshot.json(bundles.PROVENANCE)) != husai_core.__version__:
+        kept[bundles.PROVENANCE] = remade(kept[bundles.PROVENANCE], report.content_digest)
     again = derived(kept)
     bundles.write({**kept, **again}, out)
     changed = sum(snapshot.files.get(path) != raw for path, raw in again.items())

@@ -25,9 +25,7 @@ def deterministic(threads: int, products: str = "") -> Iterator[dict[str, Any]]:
 
     before = torch.get_num_threads(), torch.get_deterministic_debug_mode(), memory.fill_uninitialized_memory
     torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode(
-        "error"
-    )  # use_deterministic_algorithms imports a compiler for it
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms imports a compiler for it
     memory.fill_uninitialized_memory = False  # else every new tensor is written twice, a quarter of a model's pass
     try:
         with nullcontext("torch") if products == "torch" else quick_products() as whose:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import husai_core
 from husai_core import bundle as bundles
+from husai_core import strict_json
 from husai_core.cli import invoke
 
 TOY = Path("evidence/toy")
@@ -53,3 +55,17 @@ def test_what_stands_at_out_is_not_touched(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "there").mkdir()
     assert invoke(["redraw", str(TOY), "--out", str(tmp_path / "there")]) == 64
     assert "already exists" in capsys.readouterr().err
+
+
+def test_what_a_later_husai_drew_is_read_by_one_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = bundles.read(TOY).json(bundles.PROVENANCE)
+    made["packages"]["husai"] = "0.0.9"
+    earlier = _edited(tmp_path, bundles.PROVENANCE, strict_json.encode(made))
+    assert invoke(["redraw", str(earlier), "--out", str(tmp_path / "again")]) == 0
+    again = bundles.read(tmp_path / "again")
+    content = bundles.read(TOY).json(bundles.MANIFEST)["content_digest"]
+    assert again.json(bundles.MANIFEST)["content_digest"] == content
+    assert again.json(bundles.PROVENANCE)["migrations"] == [{"from": content, "husai": husai_core.__version__}]
+    for version in (husai_core.__version__, "0.2.0"):
+        monkeypatch.setattr("husai_core.__version__", version)
+        assert invoke(["audit", str(tmp_path / "again")]) == 0

@@ -93,3 +93,12 @@ def test_the_audit_says_what_it_did_not_compare(draft: Any) -> None:
     report = dataclasses.replace(audit(snapshot), unchecked=unchecked(snapshot))
     assert f"Not compared with the evidence: report.md, {PAGE}" in AUDIT_REPORTERS["text"](report)
     assert '"report.md"' in AUDIT_REPORTERS["json"](report)
+
+
+def test_of_a_folder_with_many_files_the_audit_says_how_many(draft: Any) -> None:
+    import dataclasses
+
+    many = tuple(f"plots/{number}.png" for number in range(9))
+    report = dataclasses.replace(audit(Snapshot("bundle", draft.files())), unchecked=("report.md", *many))
+    assert "Not compared with the evidence: report.md, 9 files in plots/." in AUDIT_REPORTERS["text"](report)
+    assert '"plots/8.png"' in AUDIT_REPORTERS["json"](report)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from husai_core import strict_json
 from husai_gates.audit import AuditReport
 from husai_gates.reporters.text import audit_headline, finding_lines, safe, standing
+
+FEW = 3
 
 _PROVEN = {
     "hash_only": "Nothing was recomputed: the documents could not all be believed.",
@@ -30,13 +33,20 @@ def _text(report: AuditReport) -> str:
         *_rerun(report),
     ]
     if report.unchecked:
-        lines.append(f"Not compared with the evidence: {', '.join(safe(path) for path in report.unchecked)}.")
+        lines.append(f"Not compared with the evidence: {', '.join(_by_folder(report.unchecked))}.")
     if report.unproven:
         names = ", ".join(safe(name) for name in report.unproven)
         lines.append(f"Direction and bounds are their makers' word, and not proven: {names}.")
     lines += _unverified(report)
     lines += finding_lines(report.findings)
     return "\n".join(lines) + "\n"
+
+
+def _by_folder(paths: Sequence[str]) -> Iterator[str]:
+    """Files by name; of a folder with many, such as pictures, how many: the JSON form has every name."""
+    folders = Counter(path.rpartition("/")[0] for path in paths)
+    yield from (safe(path) for path in paths if folders[path.rpartition("/")[0]] <= FEW or "/" not in path)
+    yield from (f"{count} files in {safe(name)}/" for name, count in folders.items() if name and count > FEW)
 
 
 def _unverified(report: AuditReport) -> list[str]:
