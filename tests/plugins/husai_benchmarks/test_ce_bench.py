@@ -301,4 +301,4 @@ def test_a_study_with_it_is_sound_and_judged_by_rows_of_one_width(
         assert decided[rule].status == "pass", decided[rule].says
     assert (decided["baseline"].status, decided["baseline"].code) == ("inconclusive", "CMP-SCALE")
     assert "differ in d_sae" in decided["baseline"].says
-    assert f"d_sae = 20, mode = {mode}, rows = 3" in make_views(files)["report.md"].decode()
+    assert f"d_sae = 20, mode = {mode}, rows = 3" in make_views(files)["report/ce_bench.site.md"].decode()
