@@ -125,7 +125,9 @@ def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
     walk(text, tmp_path, environment, quick=True)
     ignored = {"runs", Path(environment["PYTHONPATH"]).name, Path(environment["HUSAI_CACHE"]).name}
     left = {path.name for path in tmp_path.iterdir()} - before - ignored
-    assert not left or "folder outside of HUSAI's clone" in " ".join(text.split()), f"the page leaves {left} in the clone"
+    assert not left or "folder outside of HUSAI's clone" in " ".join(text.split()), (
+        f"the page leaves {left} in the clone"
+    )
 
 
 def _clone(target: Path) -> None:
