@@ -52,6 +52,13 @@ def test_the_gitlab_job_gates(bundle: str, expected: int, tmp_path: Path, monkey
     assert "- exit $code" in GITLAB
 
 
+def test_nothing_is_installed_by_a_name_that_anybody_can_take_or_from_a_tag_that_can_be_moved() -> None:
+    assert re.findall(r"pip install .*", GITLAB) == ['pip install --quiet "$HUSAI"']
+    assert re.findall(r"HUSAI: (.*)", GITLAB) == ['"husai @ git+https://HOST/OWNER/husai@COMMIT"']
+    assert re.findall(r"uses: OWNER/(.*)", GITHUB) == ["husai@COMMIT"]
+    assert re.findall(r"rev: (.*)", PRE_COMMIT) == ["COMMIT"]
+
+
 def test_the_hooks_of_the_page_exist() -> None:
     hooks = (ROOT / ".pre-commit-hooks.yaml").read_text()
     assert re.findall(r"- id: (\S+)", PRE_COMMIT) == re.findall(r"^- id: (\S+)", hooks, re.MULTILINE)

@@ -111,6 +111,15 @@ def test_the_choice_in_the_docs_is_what_is_chosen(
     assert capsys.readouterr().out == shown, f"copy the output of: husai {command}"
 
 
+def test_who_is_told_to_install_husai_by_name_is_told_that_it_is_not_on_the_package_index_yet() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "husai_core" / "templates").rglob("*.md")]
+    by_name = re.compile(r"\bpip (?:install|wheel|download)\b[^`\n]*[ '\"](husai\b(?!-)[^`\n]*)")
+    told = {page: text for page in pages if by_name.search(text := page.read_text())}
+    assert {"README.md", "signatures.md", "run-offline.md"} <= {page.name for page in told}
+    for page, text in told.items():
+        assert re.search(r"until (?:it|HUSAI) is on\s+the\s+package\s+index", text, re.IGNORECASE), page
+
+
 def test_every_relative_link_of_the_docs_leads_somewhere() -> None:
     for page in [
         ROOT / "README.md",

@@ -116,8 +116,18 @@ def _patterns(shown: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
-    """The toy study is not run: its committed bundle stands in. `pytest -m walk` runs it."""
-    walk(page.read_text(), tmp_path, workplace(tmp_path), quick=True)
+    """The toy study is not run: its committed bundle stands in. `pytest -m walk` runs it.
+
+    What git does not ignore makes a clone dirty, and then a gate says PROV-DIRTY of the reader's own bundle.
+    """
+    text, environment = page.read_text(), workplace(tmp_path)
+    before = {path.name for path in tmp_path.iterdir()}
+    walk(text, tmp_path, environment, quick=True)
+    ignored = {"runs", Path(environment["PYTHONPATH"]).name, Path(environment["HUSAI_CACHE"]).name}
+    left = {path.name for path in tmp_path.iterdir()} - before - ignored
+    assert not left or "folder outside of HUSAI's clone" in " ".join(text.split()), (
+        f"the page leaves {left} in the clone"
+    )
 
 
 def _clone(target: Path) -> None:

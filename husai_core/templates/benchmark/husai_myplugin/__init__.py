@@ -32,6 +32,9 @@ class MyPluginVariance(Metric):
         definition="1 minus the squared error of what a coder makes of noisy rows, against the clean targets, over the "
         "squared distance of these to their mean",
         high=1.0,
+        # CHANGE THIS to False if your values are counts or move in steps: of a continuous metric, one value on every
+        # seed is taken for copied runs.
+        continuous=True,
     )
 
 

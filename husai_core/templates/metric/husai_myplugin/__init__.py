@@ -19,6 +19,7 @@ class MyPlugin(StreamMetric):
         definition="share of rows whose squared error is at most a tenth of the squared norm of the target",
         low=0.0,
         high=1.0,
+        # A share of rows moves in steps. Of a continuous metric, one value on every seed is taken for copied runs.
         continuous=False,
     )
 
