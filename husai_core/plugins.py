@@ -139,19 +139,20 @@ class PluginTable:
 
     def get(self, kind: str, name: str, place: str) -> Plugin:
         """The plugin of that name, or an error that says why there is none and what to do."""
-        matches = [p for p in self._plugins if p.kind == kind and p.name == name]
-        matches = matches or [p for p in self._plugins if p.kind == "module" and p.name == name]
-        singular = kind.removesuffix("s")
-        if not matches:
+        plugin, singular = self.find(kind, name), kind.removesuffix("s")
+        if plugin is None:
             known = {p.name for p in self._plugins if p.kind == kind}
-            step = "; ".join([did_you_mean(name, known), *self._unread()])
+            step = "; ".join([did_you_mean(name, known), *self.unread()])
             raise UsageError(place, f"no {singular} '{name}' is installed", step)
-        plugin = matches[0]
         if plugin.status != "ready":
             raise UsageError(place, f"{singular} '{name}' cannot be used: {plugin.problem}", plugin.next_step)
         return plugin
 
-    def _unread(self) -> list[str]:
+    def find(self, kind: str, name: str) -> Plugin | None:
+        """The plugin of that name, usable or not, or the module of that name that could not be used."""
+        return next((p for k in (kind, "module") for p in self._plugins if (p.kind, p.name) == (k, name)), None)
+
+    def unread(self) -> list[str]:
         """The modules of other distributions that may offer what was not found, had they been usable."""
         broken = [p for p in self._plugins if p.kind == "module" and not p.distribution.startswith("husai ")]
         return [f"or it is in {p.module} of {p.distribution}, which cannot be used: {p.problem}" for p in broken]
@@ -220,6 +221,11 @@ class PluginTable:
                 self._plugins[self._plugins.index(plugin)] = Plugin(
                     **{**refused, "next_step": "rename one, or uninstall its distribution"}
                 )
+
+
+def kind_called(word: str) -> str | None:
+    """The kind that a word names, of one or of several: `architecture` and `architectures` are the same."""
+    return next((kind for kind in KINDS if word in (kind, kind.removesuffix("s"))), None)
 
 
 def _hook_names() -> list[str]:
