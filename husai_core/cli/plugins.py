@@ -32,14 +32,14 @@ def command(context: click.Context, kind: str | None, broken: bool, form: str) -
     # A module that could not be used hides of which kinds its plugins are, so it is listed under each.
     found = [p for p in PluginTable().all() if chosen is None or p.kind in (chosen, "module")]
     found.sort(key=lambda p: _LAST.index(p.status))
+    listed = [p for p in found if not broken or p.status != "ready"]
     if form == "json":
         from husai_core import strict_json
 
         fields = ("kind", "name", "module", "distribution", "version", "status", "problem", "next_step", "source")
-        listed = [{f: getattr(p, f) for f in fields} for p in found if not broken or p.status != "ready"]
-        click.echo(strict_json.encode(listed).decode(), nl=False)
+        click.echo(strict_json.encode([{f: getattr(p, f) for f in fields} for p in listed]).decode(), nl=False)
         return
-    if listed := [p for p in found if not broken or p.status != "ready"]:
+    if listed:
         _table(listed)
     click.echo(_count(found))
 

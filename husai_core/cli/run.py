@@ -45,7 +45,7 @@ def command(study: Path, out: Path | None, cache: Path, activations_cap: int, th
     from husai_core.engine import make_plan, run_plan
     from husai_core.engine.cache import Cache
     from husai_core.plugins import PluginTable
-    from husai_core.standing import doubts
+    from husai_core.standing import doubts, refuse_unwritable
     from husai_core.study import load_study
 
     parsed = load_study(study)
@@ -57,6 +57,7 @@ def command(study: Path, out: Path | None, cache: Path, activations_cap: int, th
         return ExitCode.RELEASED
     target = out or Path("runs") / parsed.name
     given = {**choices, **({f"policy/{policy[0]}": policy[1]} if policy else {})}
+    refuse_unwritable(target)
     with choose_listener() as listener:
         for text in doubts(target, plan, given, threads):
             listener.warn(text)

@@ -130,10 +130,7 @@ class Contract:
         declared = f"known_failures={{{check.name!r}: 'the reason'}}"
         ways_out = f"{check.declare}, or {declared}" if check.declare else declared
         text = (
-            f"{self._breaks(check)}\n"
-            f"  rule: {check.rule}\n"
-            f"  seen: {seen}\n"
-            f"  either fix it, or declare it: {ways_out}"
+            f"{self._breaks(check)}\n  rule: {check.rule}\n  seen: {seen}\n  either fix it, or declare it: {ways_out}"
         )
         return Outcome(check, "fail", text)
 

@@ -35,9 +35,9 @@ def kind_of(name: str, kind: str | None, plugins: PluginTable, place: str) -> st
     """The one kind with a contract that a name is of, or the one asked for."""
     if kind is not None:
         chosen = kind_called(kind)
-        if chosen not in FIRST:
-            known = (one.removesuffix("s") for one in FIRST)
-            raise UsageError(f"{place} --kind", f"no contract for '{kind}'", did_you_mean(kind, known))
+        if chosen is None or chosen not in FIRST:
+            near = did_you_mean(kind, (one.removesuffix("s") for one in FIRST))
+            raise UsageError(f"{place} --kind", f"no contract for '{kind}'", near)
         return chosen
     kinds = {plugin.kind for plugin in plugins.all() if plugin.name == name}
     proven = sorted(kinds & FIRST.keys())
