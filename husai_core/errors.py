@@ -46,6 +46,10 @@ _MEANINGS = {
 }
 
 
+_NEAR = 0.6  # at a half, "probe_wins" would be near to "loveliness"
+_LISTED = 12
+
+
 class HusaiError(Exception):
     """A mistake outside this code. Its text is one line: `place: rule (next step)`."""
 
@@ -92,8 +96,11 @@ def one_line(value: object) -> str:
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """The next step after a failed look-up: the near miss, then everything that exists."""
-    names = sorted(known)
-    near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
-    listing = "known: " + ", ".join(names) if names else "none exist"
+    """The next step after a failed look-up: the near miss, then what exists; of much, what is nearest."""
+    names = sorted(set(known))
+    near = [name for name in names if name.casefold() == wrong.casefold()]
+    near = near or difflib.get_close_matches(wrong, names, n=1, cutoff=_NEAR)
+    listed = sorted(difflib.get_close_matches(wrong, names, n=_LISTED, cutoff=0.0)) if len(names) > _LISTED else names
+    rest = f" and {len(names) - len(listed)} more" if len(names) > len(listed) else ""
+    listing = f"known: {', '.join(listed)}{rest}" if names else "none exist"
     return f"did you mean '{near[0]}'? {listing}" if near else listing
