@@ -47,6 +47,12 @@ def test_every_key_of_a_schema_has_a_meaning(name: str) -> None:
     assert [key for key, _, _, meaning in rows(schema, schema) if not meaning] == []
 
 
+def test_every_member_of_a_class_of_plugins_has_a_meaning() -> None:
+    rows = [line for line in (REFERENCE / "hooks.md").read_text().splitlines() if line.startswith("| `")]
+    assert len(rows) > 100
+    assert [row for row in rows if row.endswith("|  |")] == []
+
+
 def _of_the_study() -> dict[str, tuple[str, str]]:
     from generator.forms import rows
     from generator.studies import completed
