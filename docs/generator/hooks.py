@@ -22,10 +22,10 @@ _HOME |= {"TextSource": "texts", "Benchmark": "benchmark", "Importer": "importer
 
 # What the attributes say that every kind has, or whose class says nothing beside them.
 _ATTRIBUTES = {
-    "name": "What a study, a policy and the evidence call it: small letters, digits, and `_`, `.` or `-` after the first.",
+    "name": "What a study, a policy and the evidence call it: small letters and digits, then also `_.-`.",
     "version": "Raised by its author whenever its results may differ; evidence records it.",
     "summary": "One sentence for lists such as that of `husai plugins`.",
-    "requires": "Libraries that must be importable; where one is not, the plugin is unavailable, with the command for it.",
+    "requires": "Libraries that must be there; of one that is not, `husai plugins` says the command that brings it.",
     "Settings": "A frozen dataclass: its fields are the keys of `settings` in a study, with their types and defaults.",
     "default_hook": "The hook point that is read where a site of a study names none.",
     "predicts_next": "True: at each position of the corpus the network predicts the token after it.",
