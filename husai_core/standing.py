@@ -33,6 +33,8 @@ def refuse_unwritable(out: Path) -> None:
             raise UsageError(str(out), "is empty, and a bundle comes as a folder of its own", step)
         if out.exists():
             return
+        if out.is_symlink():
+            raise UsageError(str(out), "is a link to nothing", "remove the link, or choose another --out")
         out.parent.mkdir(parents=True, exist_ok=True)
         trial = out.parent / f".{out.name}.partial-{os.getpid()}"
         trial.mkdir()

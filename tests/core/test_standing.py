@@ -160,12 +160,13 @@ def test_the_command_refuses_before_any_work(tmp_path: Path, capsys: pytest.Capt
     assert not [path for path in cache.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("out", ["afile/x", "afile", "afile/x/y", "empty", "n" * 250, "new/below"])
+@pytest.mark.parametrize("out", ["afile/x", "afile", "afile/x/y", "empty", "link", "n" * 250, "new/below"])
 def test_a_place_that_cannot_be_written_is_known_before_any_work(
     out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "afile").write_text("")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     asked: list[Path] = []
     monkeypatch.setattr("husai_core.engine.run_plan", lambda plan, out, *_: asked.append(out) or 1 / 0)
     run = ["run", str(ROOT / "studies" / "toy.toml"), "--out", str(tmp_path / out), "--cache", str(tmp_path / "cache")]
@@ -175,8 +176,8 @@ def test_a_place_that_cannot_be_written_is_known_before_any_work(
         assert not list((tmp_path / "new").glob("*")) or out == "afile"
         return
     assert (code, asked) == (64, [])
-    step = "a folder that does not exist yet" if out == "empty" else "give an --out below a folder that can be written"
-    assert step in error
+    steps = {"empty": "give a folder that does not exist yet", "link": "remove the link, or choose another --out"}
+    assert steps.get(out, "give an --out below a folder that can be written") in error
     assert len(error.splitlines()) == 1
 
 
