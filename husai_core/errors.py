@@ -47,7 +47,6 @@ _MEANINGS = {
 
 
 _NEAR = 0.6  # at a half, "probe_wins" would be near to "loveliness"
-_LISTED = 12
 
 
 class HusaiError(Exception):
@@ -95,7 +94,7 @@ def one_line(value: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def did_you_mean(wrong: str, known: Iterable[str], most: int | None = _LISTED, head: str = "known") -> str:
+def did_you_mean(wrong: str, known: Iterable[str], most: int | None = 12, head: str = "known") -> str:
     """The next step after a failed look-up: the near miss, then everything that exists, or the `most` nearest of it."""
     names = sorted(set(known))
     near = [name for name in names if name.casefold() == wrong.casefold()]
