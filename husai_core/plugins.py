@@ -176,8 +176,8 @@ class PluginTable:
         except _Unfit as error:
             return [_broken(point, "failed", str(error), f"fix or uninstall {point.distribution}")]
         except (Exception, SystemExit) as error:  # a script that calls sys.exit at its end is no reason to stop either
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            problem = f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}: {error}"
+            says = error.msg if isinstance(error, SyntaxError) else error  # its text names the line once more
+            problem = f"{type(error).__name__} at {_line_of(error)}: {says}"
             next_step = f"fix or uninstall {point.distribution}"
             return [_broken(point, "failed", problem, next_step)]
 
@@ -226,6 +226,14 @@ class PluginTable:
 def kind_called(word: str) -> str | None:
     """The kind that a word names, of one or of several: `architecture` and `architectures` are the same."""
     return next((kind for kind in KINDS if word in (kind, kind.removesuffix("s"))), None)
+
+
+def _line_of(error: BaseException) -> str:
+    """The file and line where an exception arose; of a mistake in the language, where it stands."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{Path(error.filename).name}:{error.lineno}"
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(where.filename).name}:{where.lineno}"
 
 
 def _hook_names() -> list[str]:
