@@ -46,6 +46,9 @@ _MEANINGS = {
 }
 
 
+_NEAR = 0.6  # at a half, "probe_wins" would be near to "loveliness"
+
+
 class HusaiError(Exception):
     """A mistake outside this code. Its text is one line: `place: rule (next step)`."""
 
@@ -91,9 +94,18 @@ def one_line(value: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """The next step after a failed look-up: the near miss, then everything that exists."""
-    names = sorted(known)
-    near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
-    listing = "known: " + ", ".join(names) if names else "none exist"
+def did_you_mean(wrong: str, known: Iterable[str], most: int | None = 12, head: str = "known") -> str:
+    """The next step after a failed look-up: the near miss, then everything that exists, or the `most` nearest of it."""
+    names = sorted(set(known))
+    near = [name for name in names if name.casefold() == wrong.casefold()]
+    near = near or difflib.get_close_matches(wrong, names, n=1, cutoff=_NEAR)
+    nothing = "none exist" if head == "known" else f"{head}: none"
+    listing = f"{head}: {_listed(wrong, names, most)}" if names else nothing
     return f"did you mean '{near[0]}'? {listing}" if near else listing
+
+
+def _listed(wrong: str, names: list[str], most: int | None) -> str:
+    if most is None or len(names) <= most:
+        return ", ".join(names)
+    nearest = difflib.get_close_matches(wrong, names, n=most, cutoff=0.0)
+    return f"{', '.join(nearest)} and {len(names) - most} more"

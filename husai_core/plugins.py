@@ -139,19 +139,20 @@ class PluginTable:
 
     def get(self, kind: str, name: str, place: str) -> Plugin:
         """The plugin of that name, or an error that says why there is none and what to do."""
-        matches = [p for p in self._plugins if p.kind == kind and p.name == name]
-        matches = matches or [p for p in self._plugins if p.kind == "module" and p.name == name]
-        singular = kind.removesuffix("s")
-        if not matches:
+        plugin, singular = self.find(kind, name), kind.removesuffix("s")
+        if plugin is None:
             known = {p.name for p in self._plugins if p.kind == kind}
-            step = "; ".join([did_you_mean(name, known), *self._unread()])
+            step = "; ".join([did_you_mean(name, known), *self.unread()])
             raise UsageError(place, f"no {singular} '{name}' is installed", step)
-        plugin = matches[0]
         if plugin.status != "ready":
             raise UsageError(place, f"{singular} '{name}' cannot be used: {plugin.problem}", plugin.next_step)
         return plugin
 
-    def _unread(self) -> list[str]:
+    def find(self, kind: str, name: str) -> Plugin | None:
+        """The plugin of that name, usable or not, or the module of that name that could not be used."""
+        return next((p for k in (kind, "module") for p in self._plugins if (p.kind, p.name) == (k, name)), None)
+
+    def unread(self) -> list[str]:
         """The modules of other distributions that may offer what was not found, had they been usable."""
         broken = [p for p in self._plugins if p.kind == "module" and not p.distribution.startswith("husai ")]
         return [f"or it is in {p.module} of {p.distribution}, which cannot be used: {p.problem}" for p in broken]
@@ -175,8 +176,8 @@ class PluginTable:
         except _Unfit as error:
             return [_broken(point, "failed", str(error), f"fix or uninstall {point.distribution}")]
         except (Exception, SystemExit) as error:  # a script that calls sys.exit at its end is no reason to stop either
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            problem = f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}: {error}"
+            says = error.msg if isinstance(error, SyntaxError) else error  # its text names the line once more
+            problem = f"{type(error).__name__} at {_line_of(error)}: {says}"
             next_step = f"fix or uninstall {point.distribution}"
             return [_broken(point, "failed", problem, next_step)]
 
@@ -220,6 +221,19 @@ class PluginTable:
                 self._plugins[self._plugins.index(plugin)] = Plugin(
                     **{**refused, "next_step": "rename one, or uninstall its distribution"}
                 )
+
+
+def kind_called(word: str) -> str | None:
+    """The kind that a word names, of one or of several: `architecture` and `architectures` are the same."""
+    return next((kind for kind in KINDS if word in (kind, kind.removesuffix("s"))), None)
+
+
+def _line_of(error: BaseException) -> str:
+    """The file and line where an exception arose; of a mistake in the language, where it stands."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{Path(error.filename).name}:{error.lineno}"
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(where.filename).name}:{where.lineno}"
 
 
 def _hook_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""The bundle that stands already where a run would write: whether the run can come out as it did, as far as is known.
+"""The place that a run would write to, and the bundle that stands there: whether the run can end there at all.
 
 Everything here is known before any work is done. A run ends in the same bundle or in none, so what must differ is
 refused, and what may differ is said.
@@ -6,6 +6,7 @@ refused, and what may differ is said.
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,25 @@ if TYPE_CHECKING:
 _STEP = "choose another --out, or move that bundle away"
 _TOO_LATE = "this run ends in an error after its work; choose another --out to keep both"
 _MADE_OF = ("distribution", "version", "source")
+
+
+def refuse_unwritable(out: Path) -> None:
+    """Try whether a bundle can be put at `out`, by a folder beside it. What stands there is for others to judge."""
+    try:
+        if out.is_dir() and not any(out.iterdir()):
+            step = f"give a folder that does not exist yet, such as {out / 'bundle'}"
+            raise UsageError(str(out), "is empty, and a bundle comes as a folder of its own", step)
+        if out.exists():
+            return
+        if out.is_symlink():
+            raise UsageError(str(out), "is a link to nothing", "remove the link, or choose another --out")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        trial = out.parent / f".{out.name}.partial-{os.getpid()}"
+        trial.mkdir()
+        trial.rmdir()
+    except OSError as error:
+        step = "give an --out below a folder that can be written"
+        raise UsageError(str(out), f"cannot be written: {error.strerror}", step) from None
 
 
 def doubts(out: Path, plan: Plan, given: Mapping[str, bytes], threads: int) -> list[str]:

@@ -13,6 +13,10 @@ from husai_core.cli import cli
 INTRODUCTION = """# Command line
 
 Every command has `--help`. What a command says to the shell is in [exit codes](exit-codes.md).
+
+An error is one line: the place, the rule and the next step. One that nobody foresaw names the plugin that it came
+through, with file and line, or is an internal error of HUSAI to be reported; with `HUSAI_TRACEBACK=1` in the
+environment the whole way to it is shown.
 """
 
 

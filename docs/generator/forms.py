@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Schema = Mapping[str, Any]
+Case = tuple[str, Schema]  # a condition in words, and what holds under it
 _DEEPEST = 5  # nothing that HUSAI reads is nested further; a schema that refers to itself would not end
 
 
@@ -20,18 +21,68 @@ def resolved(schema: Schema, root: Schema) -> dict[str, Any]:
     return {**resolved(target, root), **{key: value for key, value in schema.items() if key != "$ref"}}
 
 
-def rows(schema: Schema, root: Schema, above: str = "", depth: int = 0) -> Iterator[tuple[str, str, str, str]]:
-    """For each key below: its path, its form, whether it is needed, and what it means."""
+def rows(
+    schema: Schema, root: Schema, above: str = "", depth: int = 0, cases: Sequence[Case] = ()
+) -> Iterator[tuple[str, str, str, str]]:
+    """For each key below: its path, its form, whether it is needed, and what it means.
+
+    `cases` are what a schema further out asks of this one under a condition.
+    """
     whole = resolved(schema, root)
     for part in _parts(whole, root):
-        needed = part.get("required", ())
+        told = [*cases, *_cases(part, root)]
         for key, value in part.get("properties", {}).items():
             own = resolved(value, root)
             path = f"{above}.{key}" if above else key
-            yield f"`{path}`", form(own, root), "yes" if key in needed else "", own.get("description", "")
+            yield f"`{path}`", form(own, root), _needed(key, part, told), own.get("description", "")
             if depth < _DEEPEST:
                 inner, suffix = _inner(own, root)
-                yield from rows(inner, root, path + suffix, depth + 1)
+                below = [(words, case["properties"][key]) for words, case in told if key in case.get("properties", {})]
+                if suffix == "[]":
+                    below = [(words, case["items"]) for words, case in below if "items" in case]
+                yield from rows(inner, root, path + suffix, depth + 1, below if suffix != ".*" else ())
+
+
+def _needed(key: str, schema: Schema, cases: Sequence[Case]) -> str:
+    """Whether a key must be there, always or in which cases; and in which it must not."""
+    if key in schema.get("required", ()):
+        return "yes"
+    needed = [words for words, case in cases if key in case.get("required", ())]
+    barred = [words for words, case in cases if case.get("properties", {}).get(key) == {"not": {}}]
+    if {_otherwise(words) for words in needed} == set(barred) != set():
+        return f"yes, {' or '.join(needed)}, and only then"
+    return "; ".join([*(f"yes, {words}" for words in needed), *(f"not {words}" for words in barred)])
+
+
+def _otherwise(words: str) -> str:
+    """The condition of the other branch."""
+    return words.replace("if ", "unless ", 1) if words.startswith("if ") else words.replace("unless ", "if ", 1)
+
+
+def _cases(schema: Schema, root: Schema) -> Iterator[Case]:
+    """The branches of a schema, each with its condition in words. One that is a whole form has a table of its own."""
+    for branch in (schema, *schema.get("allOf", ())):
+        if "if" in branch:
+            words = _condition(branch["if"], root)
+            for head, key in (("if", "then"), ("unless", "else")):
+                if key in branch:
+                    yield f"{head} {words}", branch[key]
+
+
+def _condition(test: Schema, root: Schema) -> str:
+    """What a schema asks of a document, as a condition."""
+    said = []
+    asked = {key: resolved(value, root) for key, value in test.get("properties", {}).items()}
+    for key, value in asked.items():
+        inside = value.get("contains", {}).get("not", {}).get("required", ())
+        if "const" in value:
+            said.append(f"`{key}` is `{json.dumps(value['const'])}`")
+        elif inside:
+            said.append(f"a `{key}` has no {' or '.join(f'`{name}`' for name in inside)}")
+        else:
+            said.append(" and ".join([f"`{key}` is {words}" for words in _bounds(value)]) or f"of the form of `{key}`")
+    said += [f"`{key}` is given" for key in test.get("required", ()) if key not in asked]
+    return " and ".join(said)
 
 
 def _parts(whole: Schema, root: Schema) -> Iterator[Schema]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import husai_schemas
+from generator import studies
 from generator.forms import rows
 from generator.markdown import table
 
@@ -22,7 +23,9 @@ def page() -> str:
         sections.append(f"## {name}\n\n{schema['description']}{_older(name)}\n")
         if name == "policy":
             sections.append("The keys of a rule depend on its kind: see [policy language](policy-language.md).\n")
-        sections.append(table(["key", "form", "needed", "meaning"], rows(schema, schema)) + "\n")
+        found = rows(schema, schema)
+        told = studies.completed(found) if name == "study" else found
+        sections.append(table(["key", "form", "needed", "meaning"], told) + "\n")
     return "\n".join(sections)
 
 

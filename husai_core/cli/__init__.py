@@ -74,7 +74,10 @@ class _LazyGroup(click.Group):
 def cli() -> None:
     """HUSAI decides whether a sparse autoencoder may be released.
 
-    Exit codes: 0 released or done, 2 not released, 3 evidence invalid, 4 error, 5 nothing evaluated, 64 usage.
+    Exit codes: 0 released or done, 2 not released, 3 evidence invalid, 4 error, 5 nothing evaluated, 64 usage,
+    130 interrupted.
+
+    An error is one line. Where it was not foreseen, HUSAI_TRACEBACK=1 in the environment shows the whole way to it.
     """
 
 
@@ -119,8 +122,15 @@ def invoke(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("HUSAI_TRACEBACK"):
             raise
-        text = f"internal error: {type(error).__name__}: {error} (set HUSAI_TRACEBACK=1 to see where, and report it)"
-        return _fail(one_line(text), ExitCode.ERROR)
+        return _fail(one_line(_unexpected(error)), ExitCode.ERROR)
+
+
+def _unexpected(error: Exception) -> str:
+    """Whose mistake it is that nobody foresaw: that of a plugin which the exception came through, or HUSAI's."""
+    from husai_core.fault import blame
+
+    internal = f"internal error: {type(error).__name__}: {error} (set HUSAI_TRACEBACK=1 to see where, and report it)"
+    return blame(error) or internal
 
 
 def _fail(text: str, code: int) -> int:

@@ -45,6 +45,12 @@ class _Size(click.ParamType):  # type: ignore[type-arg]
         return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(letter or " "))
 
 
+class Whole(click.IntRange):
+    """A whole number, at least `min`; a word in its place is not called a range."""
+
+    name = "integer"
+
+
 class _Once:
     """The parsing of a command: an option of one value, given twice, is refused, where click would keep the last."""
 

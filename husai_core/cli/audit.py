@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from husai_core.cli.arguments import PATH, SIZE, WORD, read_trust
+from husai_core.cli.arguments import PATH, SIZE, WORD, Whole, read_trust
 from husai_core.cli.output import ReportFile, report
 from husai_core.errors import UsageError
 
@@ -32,16 +32,16 @@ FORMS = ("text", "json", "markdown", "github", "summary", "junit", "sarif")
 @click.option(
     "--trust", type=PATH, multiple=True, help="A public key that must have signed the bundle; may be repeated."
 )
-@click.option("--threshold", type=click.IntRange(1), help="How many of the trusted keys must have signed [default: 1].")
-@click.option("--reexecute", "count", type=click.IntRange(1), help="Run N units of the evidence again, and compare.")
-@click.option("--draw", "seed", type=click.IntRange(0), help="Which units: a number of your own [default: drawn now].")
+@click.option("--threshold", type=Whole(1), help="How many of the trusted keys must have signed [default: 1].")
+@click.option("--reexecute", "count", type=Whole(1), help="Run N units of the evidence again, and compare.")
+@click.option("--draw", "seed", type=Whole(0), help="Which units: a number of your own [default: drawn now].")
 @click.option("--retrain", is_flag=True, help="Train again, also where the bundle holds the weights.")
 @click.option("--exact", is_flag=True, help="This machine computes as the producer's: other digests are findings.")
 @click.option(
     "--cache", type=PATH, help="Where what was run again is kept [default: husai/audit in your own cache folder]."
 )
 @click.option("--study-folder", type=PATH, help="The folder from which paths in the study are meant [default: here].")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: as many as the bundle says it had].")
+@click.option("--threads", type=Whole(1), help="CPU threads [default: as many as the bundle says it had].")
 @click.option(
     "--products",
     type=click.Choice(("torch", "oneDNN")),

@@ -13,6 +13,7 @@ from husai_core.cli.arguments import PATH, WORD
 from husai_core.errors import ExitCode, one_line
 
 if TYPE_CHECKING:
+    from husai_core.need import Need
     from husai_core.readiness import Readiness
 
 
@@ -49,6 +50,12 @@ def command(benchmarks: tuple[str, ...], study: Path | None, cache: Path, no_hub
     return ExitCode.NOT_RELEASED if asked and not all(one.ready for one in found) else ExitCode.RELEASED
 
 
+def _what(need: Need) -> str:
+    """What is needed. A plugin says "none" of the version of what is not installed."""
+    absent = need.kind == "version" and need.what.endswith(" none")
+    return f"{need.what.removesuffix(' none')}, not installed" if absent else need.what
+
+
 def _lines(found: Sequence[Readiness], *, whole: bool) -> Iterator[str]:
     """A line for each, and below it what is missing; asked for by name, what is there as well."""
     for one in found:
@@ -58,7 +65,7 @@ def _lines(found: Sequence[Readiness], *, whole: bool) -> Iterator[str]:
             if not need.present or whole:
                 state = "has" if need.present else "lacks"
                 about = f": {need.detail}" if need.detail else ""
-                yield one_line(f"  {state:<9}{need.kind:<13}{need.what}{about}")
+                yield one_line(f"  {state:<9}{need.kind:<13}{_what(need)}{about}")
                 if not need.present and need.fix and need.fix not in said:
                     said.add(need.fix)
                     yield one_line(f"  {'':<9}{'':<13}{need.fix}")

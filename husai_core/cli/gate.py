@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from husai_core.cli.arguments import PATH, WORD, read_trust
+from husai_core.cli.arguments import PATH, WORD, Whole, read_trust
 from husai_core.cli.output import ReportFile, report
 
 FORMS = ("text", "json", "markdown", "github", "summary", "junit", "sarif", "badge", "badge-svg")
@@ -25,7 +25,7 @@ FORMS = ("text", "json", "markdown", "github", "summary", "junit", "sarif", "bad
 @click.option(
     "--trust", type=PATH, multiple=True, help="A public key that must have signed the bundle; may be repeated."
 )
-@click.option("--threshold", type=click.IntRange(1), help="How many of the trusted keys must have signed [default: 1].")
+@click.option("--threshold", type=Whole(1), help="How many of the trusted keys must have signed [default: 1].")
 def command(
     bundle: Path,
     policy: str,

@@ -48,10 +48,12 @@ def command(files: tuple[Path, ...], out: Path, roles: tuple[tuple[str, Role], .
     from husai_core.importing import conditions, import_files
     from husai_core.plugins import PluginTable
     from husai_core.provenance import now, provenance
+    from husai_core.standing import refuse_unwritable
     from husai_gates.views import make_views
 
     if out.exists():
         raise UsageError(str(out), "already exists", "choose another --out, or remove it yourself")
+    refuse_unwritable(out)
     if twice := sorted({name for name, _ in roles if [n for n, _ in roles].count(name) > 1}):
         raise UsageError(f"--as {twice[0]}", "is given twice", "give every name one role")
     started = now()

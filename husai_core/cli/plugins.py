@@ -14,26 +14,34 @@ if TYPE_CHECKING:
 
 
 @click.group("plugins", invoke_without_command=True)
-@click.option("--kind", help="Only one kind, such as 'architectures'.")
+@click.option("--kind", help="Only one kind, such as 'architecture', and the modules that could not be used.")
+@click.option("--broken", is_flag=True, help="Only what cannot be used, with the reason and the way out.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
-def command(context: click.Context, kind: str | None, form: str) -> None:
-    """List every plugin with its origin, version and status; broken ones with the reason and the way out."""
+def command(context: click.Context, kind: str | None, broken: bool, form: str) -> None:
+    """List every plugin with its origin, version and status; last come the broken ones, with reason and way out."""
     if context.invoked_subcommand is not None:
         return
     from husai_core.errors import UsageError, did_you_mean
-    from husai_core.plugins import KINDS, PluginTable
+    from husai_core.plugins import KINDS, PluginTable, kind_called
 
-    if kind and kind not in KINDS:
-        raise UsageError("husai plugins --kind", f"no kind '{kind}'", did_you_mean(kind, KINDS))
-    found = [p for p in PluginTable().all() if kind in (None, p.kind)]
+    chosen = kind_called(kind) if kind else None
+    if kind and chosen is None:
+        known = (one.removesuffix("s") for one in KINDS)
+        raise UsageError("husai plugins --kind", f"no kind '{kind}'", did_you_mean(kind, known))
+    # A module that could not be used hides of which kinds its plugins are, so it is listed under each.
+    found = [p for p in PluginTable().all() if chosen is None or p.kind in (chosen, "module")]
+    found.sort(key=lambda p: _LAST.index(p.status))
+    listed = [p for p in found if not broken or p.status != "ready"]
     if form == "json":
         from husai_core import strict_json
 
         fields = ("kind", "name", "module", "distribution", "version", "status", "problem", "next_step", "source")
-        click.echo(strict_json.encode([{f: getattr(p, f) for f in fields} for p in found]).decode(), nl=False)
+        click.echo(strict_json.encode([{f: getattr(p, f) for f in fields} for p in listed]).decode(), nl=False)
         return
-    _table(found)
+    if listed:
+        _table(listed)
+    click.echo(_count(found))
 
 
 @command.command("check")
@@ -52,19 +60,23 @@ def check(
     """Hold the plugin NAME to the contract of its kind, a line per check.
 
     An importer is held to it on the files that it brings along, or on yours in their place (--sample, several times).
-    Exit code 0 if every rule holds, 2 if one does not or if the plugin could not be run.
+    Exit code 0 if every rule holds, 2 if one does not, or if there is such a plugin and it cannot be used or run;
+    64 if there is none.
     """
     from husai_core.errors import ExitCode
     from husai_core.plugins import PluginTable
-    from husai_core.testing.proving import Given, contracts_for, kind_of, proven
+    from husai_core.testing.proving import Given, contracts_for, kind_of, proven, unusable
 
     place = "husai plugins check"
     table, widths, plugins = _settings(settings), _dims(dims) if dims else None, PluginTable()
     chosen = kind_of(name, kind, plugins, place)
-    given = Given(table or None, widths, _samples(samples) if samples else None)
-    contracts = contracts_for(chosen, name, plugins, place, given)
-    outcomes = [outcome for contract in contracts for outcome in contract.outcomes()]
-    holds = proven(chosen, outcomes)
+    if found := unusable(chosen, name, plugins):
+        subject, outcomes, holds = f"plugin '{name}'", [found], False
+    else:
+        given = Given(table or None, widths, _samples(samples) if samples else None)
+        contracts = contracts_for(chosen, name, plugins, place, given)
+        outcomes = [outcome for contract in contracts for outcome in contract.outcomes()]
+        subject, holds = contracts[0].subject, proven(chosen, outcomes)
     if form == "json":
         from husai_core import strict_json
 
@@ -76,9 +88,19 @@ def check(
         passed = sum(outcome.status == "pass" for outcome in outcomes)
         against = sum(outcome.against for outcome in outcomes)
         rest = len(outcomes) - passed - against
-        unproven = "" if holds or against else "; it was not run, so nothing is proven"
-        click.echo(f"{contracts[0].subject}: {passed} hold, {against} do not, {rest} not run{unproven}")
+        unproven = "" if holds or (against and not found) else "; it was not run, so nothing is proven"
+        click.echo(f"{subject}: {passed} hold, {against} do not, {rest} not run{unproven}")
     return ExitCode.RELEASED if holds else ExitCode.NOT_RELEASED
+
+
+_LAST = ("ready", "unavailable", "refused", "failed")
+
+
+def _count(found: list) -> str:  # type: ignore[type-arg]
+    """How many there are of each status; the last line, which a long table leaves on the screen."""
+    counts = {status: sum(p.status == status for p in found) for status in _LAST}
+    said = ", ".join(f"{counts[status]} {status}" for status in _LAST if counts[status] or status == "ready")
+    return said + ("" if counts["ready"] == len(found) else "; 'husai plugins --broken' lists those that are not ready")
 
 
 def _settings(pairs: tuple[str, ...]) -> dict[str, object]:

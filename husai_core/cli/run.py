@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from husai_core.cli.arguments import PATH, SIZE
-from husai_core.errors import ExitCode
+from husai_core.cli.arguments import PATH, SIZE, Whole
+from husai_core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from husai_core.engine.plan import Chosen, Plan, PlannedCheckpoint, PlannedCondition
@@ -36,7 +36,7 @@ DEFAULT_CACHE = Path(".husai/cache")
     envvar="HUSAI_ACTIVATIONS_CAP",
     help="Bytes that stored activations may take in the cache.",
 )
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
+@click.option("--threads", type=Whole(1), default=1, show_default=True, help="CPU threads.")
 @click.option("--plan", "plan_only", is_flag=True, help="Check the study and list the work, but do nothing.")
 def command(study: Path, out: Path | None, cache: Path, activations_cap: int, threads: int, plan_only: bool) -> int:
     """Run STUDY and write its bundle. Interrupted or killed, the same command goes on where it stopped."""
@@ -45,7 +45,7 @@ def command(study: Path, out: Path | None, cache: Path, activations_cap: int, th
     from husai_core.engine import make_plan, run_plan
     from husai_core.engine.cache import Cache
     from husai_core.plugins import PluginTable
-    from husai_core.standing import doubts
+    from husai_core.standing import doubts, refuse_unwritable
     from husai_core.study import load_study
 
     parsed = load_study(study)
@@ -57,6 +57,7 @@ def command(study: Path, out: Path | None, cache: Path, activations_cap: int, th
         return ExitCode.RELEASED
     target = out or Path("runs") / parsed.name
     given = {**choices, **({f"policy/{policy[0]}": policy[1]} if policy else {})}
+    refuse_unwritable(target)
     with choose_listener() as listener:
         for text in doubts(target, plan, given, threads):
             listener.warn(text)
@@ -74,7 +75,10 @@ def _policy(named: str | None, study: Path) -> tuple[str, bytes] | None:
     from husai_gates import policies, policy
 
     beside = study.parent / named
-    raw, place = policies.find(str(beside) if beside.is_file() else named)
+    try:
+        raw, place = policies.find(str(beside) if beside.is_file() else named)
+    except UsageError as error:
+        raise UsageError(f"{study} $.policy", f"'{error.place}': {error.rule}", error.next_step) from None
     policy.load(raw, place)  # a policy with a mistake in it is found before the training, not after
     return Path(place).name, raw
 

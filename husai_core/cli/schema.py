@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from husai_core.cli.arguments import PATH
+from husai_core.cli.arguments import PATH, Whole
 from husai_core.cli.migrate import command as migrate
 from husai_core.errors import ExitCode, HusaiError, InvalidEvidence, UsageError, did_you_mean, one_line
 
@@ -34,7 +34,7 @@ def list_names() -> None:
 
 @command.command("show")
 @click.argument("name")
-@click.option("--version", type=click.IntRange(1), help="Which version [default: the newest].")
+@click.option("--version", type=Whole(1), help="Which version [default: the newest].")
 def show(name: str, version: int | None) -> None:
     """Print the JSON Schema called NAME."""
     import husai_schemas

@@ -32,7 +32,7 @@ def command(bundle: Path, against: str | None) -> None:
         if path.startswith("subjects/")
     ]
     for condition in dict.fromkeys(s.condition for s in subjects):
-        members = [s for s in subjects if s.condition == condition]
+        members = sorted((s for s in subjects if s.condition == condition), key=lambda s: s.seed)
         seeds = ", ".join(str(s.seed) for s in members)
         first = members[0]
         about = f"{first.architecture['name']}, d_sae {first.dims.get('d_sae', 'unknown')}, {_training(first.budget)}"
@@ -59,16 +59,20 @@ def _checked(snapshot, path: str, schema: str):  # type: ignore[no-untyped-def]
 def _show_evidence(path: str, evidence) -> None:  # type: ignore[no-untyped-def]
     from math import fsum
 
+    from husai_gates.audit.setting import setting_words
+
     about = f"{evidence.benchmark.name} {evidence.benchmark.version}, {evidence.outcome.status}"
     click.echo(f"\n{path}: {one_line(about)}")
     if evidence.outcome.reason:
         click.echo(f"  {one_line(evidence.outcome.reason)}")
-    for m in evidence.measurements:
+    names = [one_line(" ".join([m.card.name, setting_words(m.setting)]).strip()) for m in evidence.measurements]
+    width = max([22, *(len(name) + 1 for name in names)])
+    for m, name in zip(evidence.measurements, names, strict=True):
         values = m.by_unit().values()
         mean = fsum(values) / len(values)
         seeds = len({s for o in m.observations for s in o.seeds})
         chance = "" if m.chance is None else f", chance {m.chance:.4f}"
-        click.echo(f"  {m.condition:<34}{m.card.name:<22}{mean:>12.5g}  {one_line(m.card.unit)}, {seeds} seeds{chance}")
+        click.echo(f"  {m.condition:<34}{name:<{width}}{mean:>12.5g}  {one_line(m.card.unit)}, {seeds} seeds{chance}")
 
 
 def _show_differences(bundle: Path, control: str) -> None:

@@ -19,6 +19,7 @@ from husai_core.engine.plan import Chosen
 from husai_core.engine.sites import Perform, ReadySite
 from husai_core.errors import EvaluationError, HusaiError, Skipped, one_line
 from husai_core.evidence import Measurement, Outcome, evidence_document
+from husai_core.fault import last_line
 from husai_core.metric import MetricCard
 from husai_core.model import Progress
 from husai_core.plugins import Plugin, install_command
@@ -65,7 +66,7 @@ def measure(
             lambda folder, progress: work.do(folder, progress, unfinished(key), recall),
         )
     except Exception as error:
-        outcome = _incomplete(error, work.place)
+        outcome = _incomplete(error, work)
         return Measured(work.document(outcome, []), outcome)
     transcript = folder / TRANSCRIPT
     return Measured(
@@ -89,6 +90,12 @@ class _Work:
     @property
     def place(self) -> str:
         return f"benchmark {self.benchmark.plugin.name}"
+
+    @property
+    def modules(self) -> Sequence[str]:
+        """The modules of the plugins that take part, in which an author looks for a mistake."""
+        architectures = [coder.architecture for condition in self.conditions for coder in condition.coders]
+        return [p.module for p in (self.benchmark.plugin, *self.metrics)] + [type(a).__module__ for a in architectures]
 
     def depends_on(self) -> Mapping[str, Any]:
         return {
@@ -182,14 +189,15 @@ class _Work:
         )
 
 
-def _incomplete(error: Exception, place: str) -> Outcome:
+def _incomplete(error: Exception, work: _Work) -> Outcome:
     """Skipped, with the command that helps, where a library is missing or the benchmark says so; else failed."""
     library = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if library and importlib.util.find_spec(library) is None:
-        error = Skipped(place, f"needs '{library}', which is not installed", install_command(library))
+        error = Skipped(work.place, f"needs '{library}', which is not installed", install_command(library))
     if isinstance(error, HusaiError):
         return Outcome("skipped" if isinstance(error, Skipped) else "failed", one_line(error), error.next_step)
-    return Outcome("failed", one_line(f"{type(error).__name__}: {error}"))
+    line = last_line(error, work.modules)
+    return Outcome("failed", one_line(f"{type(error).__name__}: {error}" + (f", at {line}" if line else "")))
 
 
 def refuse_unsound(measurement: Measurement, cards: Mapping[str, MetricCard], conditions: Mapping[str, Any]) -> None:

@@ -78,6 +78,7 @@ class Contract:
             name: known_failures[key] for name in self.checks for key in (name, self.id(name)) if key in known_failures
         }
         self._outcomes: dict[str, Outcome] = {}
+        self._raised: dict[str, str] = {}  # every exception that a check ended in, and the first of these checks
 
     def id(self, name: str) -> str:
         """How a check of this contract is called where there are several."""
@@ -105,23 +106,31 @@ class Contract:
         except Broken as seen:
             return self._failed(check, excuse, str(seen))
         except Exception as error:
-            return self._failed(check, excuse, f"{type(error).__name__}{_where(error)}: {error}")
+            missing = _missing_library(error)
+            if missing and excuse is None:
+                return Outcome(check, "fail", f"{self._breaks(check)}\n  rule: {check.rule}\n  seen: {missing}")
+            return self._failed(check, excuse, self._seen(check, error))
         if excuse is not None:
             text = f"'{check.name}' holds, so the excuse is stale: remove it from known_failures (it said: {excuse})"
             return Outcome(check, "stale", text)
         return Outcome(check, "pass")
+
+    def _seen(self, check: Check, error: Exception) -> str:
+        """What an exception says, once; where it comes again, in which check it was."""
+        what = f"{type(error).__name__}{_where(error)}"
+        first = self._raised.setdefault(f"{what}: {error}", check.name)
+        return f"{what}: {error}" if first == check.name else f"{what}, the same as in '{first}'"
+
+    def _breaks(self, check: Check) -> str:
+        return f"{self.subject}{f' under {self.variant}' if self.variant else ''} breaks '{check.name}'"
 
     def _failed(self, check: Check, excuse: str | None, seen: str) -> Outcome:
         if excuse is not None:
             return Outcome(check, "excused", f"{excuse} (seen: {seen.splitlines()[0] if seen else seen})")
         declared = f"known_failures={{{check.name!r}: 'the reason'}}"
         ways_out = f"{check.declare}, or {declared}" if check.declare else declared
-        under = f" under {self.variant}" if self.variant else ""
         text = (
-            f"{self.subject}{under} breaks '{check.name}'\n"
-            f"  rule: {check.rule}\n"
-            f"  seen: {seen}\n"
-            f"  either fix it, or declare it: {ways_out}"
+            f"{self._breaks(check)}\n  rule: {check.rule}\n  seen: {seen}\n  either fix it, or declare it: {ways_out}"
         )
         return Outcome(check, "fail", text)
 
@@ -168,6 +177,18 @@ def as_test(contracts: Sequence[Contract]) -> Callable[..., None]:
             pytest.skip(outcome.text)
 
     return test_contract
+
+
+def _missing_library(error: Exception) -> str:
+    """What to install, where an exception says that a library is not there."""
+    import importlib.util
+
+    from husai_core.plugins import install_command
+
+    library = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if not library or importlib.util.find_spec(library) is not None:
+        return ""
+    return f"needs '{library}', which is not installed: {install_command(library)}"
 
 
 def _where(error: Exception) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from husai_core.errors import UsageError, did_you_mean
-from husai_core.plugins import KINDS, PluginTable
+from husai_core.plugins import PluginTable, kind_called
 from husai_core.sae import Dims
-from husai_core.testing.contract import Contract, Outcome
+from husai_core.testing.contract import Broken, Check, Contract, Outcome
 
 # By kind, the check that runs the plugin at all: where it is not run nothing was proven.
 FIRST = {
@@ -34,9 +34,10 @@ class Given:
 def kind_of(name: str, kind: str | None, plugins: PluginTable, place: str) -> str:
     """The one kind with a contract that a name is of, or the one asked for."""
     if kind is not None:
-        chosen = kind if kind in KINDS else f"{kind}s"
-        if chosen not in FIRST:
-            raise UsageError(f"{place} --kind", f"no contract for '{kind}'", did_you_mean(kind, FIRST))
+        chosen = kind_called(kind)
+        if chosen is None or chosen not in FIRST:
+            near = did_you_mean(kind, (one.removesuffix("s") for one in FIRST))
+            raise UsageError(f"{place} --kind", f"no contract for '{kind}'", near)
         return chosen
     kinds = {plugin.kind for plugin in plugins.all() if plugin.name == name}
     proven = sorted(kinds & FIRST.keys())
@@ -48,8 +49,29 @@ def kind_of(name: str, kind: str | None, plugins: PluginTable, place: str) -> st
         raise UsageError(place, rule, f"contracts exist for: {', '.join(sorted(FIRST))}")
     if not proven and not kinds:
         known = {plugin.name for plugin in plugins.all() if plugin.kind in FIRST}
-        raise UsageError(place, f"no plugin '{name}' is installed", did_you_mean(name, known))
+        step = "; ".join([did_you_mean(name, known), *plugins.unread()])
+        raise UsageError(place, f"no plugin '{name}' is installed", step)
     return proven[0] if proven else "architectures"  # a module that could not be loaded says why
+
+
+def _usable(plugin: Any) -> None:
+    if plugin.status != "ready":
+        raise Broken(f"{plugin.problem} ({plugin.next_step})")
+
+
+USABLE = Check("usable", "It can be imported, its name is its own, and everything that it needs is installed.", _usable)
+
+
+def unusable(kind: str, name: str, plugins: PluginTable) -> Outcome | None:
+    """What came of the rule before all contracts, where a plugin was found and cannot be used; else nothing."""
+    plugin = plugins.find(kind, name)
+    if plugin is None:
+        return None
+    try:
+        USABLE.run(plugin)
+    except Broken as seen:
+        return Outcome(USABLE, "blocked" if plugin.status == "unavailable" else "fail", str(seen))
+    return None
 
 
 def contracts_for(kind: str, name: str, plugins: PluginTable, place: str, given: Given) -> Sequence[Contract]:

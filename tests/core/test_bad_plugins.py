@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,3 +104,61 @@ def test_a_study_that_asks_for_none_of_them_is_planned(tmp_path: Path, capsys: p
     (tmp_path / "study.toml").write_text(STUDY.replace("ARCHITECTURE", "relu"))
     assert invoke(["run", str(tmp_path / "study.toml"), "--plan"]) == 0
     assert "candidate sums.a: relu" in capsys.readouterr().out
+
+
+def test_the_broken_ones_come_last_and_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["plugins"]) == 0
+    *table, last = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in table if line.split() and line.split()[0] in ("metric", "module", "architecture")]
+    broken = [row[:2] for row in rows if {"refused", "failed"} & set(row)]
+    assert [row[:2] for row in rows][-len(broken) :] == broken
+    assert ["module", "bad_raises"] in broken
+    assert invoke(["plugins", "--format", "json"]) == 0
+    count = Counter(p["status"] for p in json.loads(capsys.readouterr().out))
+    said = ", ".join(f"{count[status]} {status}" for status in ("ready", "unavailable", "refused", "failed"))
+    assert last == f"{said}; 'husai plugins --broken' lists those that are not ready"
+
+
+def test_broken_lists_only_what_is_not_ready(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["plugins", "--broken", "--format", "json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert {p["module"] for p in listed} > set(BAD)
+    assert "ready" not in {p["status"] for p in listed}
+    assert invoke(["plugins", "--broken"]) == 0
+    out = capsys.readouterr().out
+    assert "topk" not in out
+    assert "RuntimeError at bad_raises.py:1: boom" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("kind", ["architecture", "architectures"])
+def test_every_kind_mentions_the_modules_that_could_not_be_used(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["plugins", "--kind", kind]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("topk", "bad_raises", "bad_hook", "bad_library", "bad_version"))
+    assert "consistency" not in out
+    assert invoke(["plugins", "--kind", kind, "--format", "json"]) == 0
+    assert {p["kind"] for p in json.loads(capsys.readouterr().out)} == {"architectures", "module"}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_check_of_one_exits_two_with_the_reason_and_the_way_out(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, status, problem, way_out = BAD[name]
+    called = "l0" if name == "bad_name" else name
+    assert invoke(["plugins", "check", called]) == 2
+    line, last = capsys.readouterr().out.splitlines()
+    assert line.startswith("blocked  usable" if status == "unavailable" else "fail     usable")
+    assert problem in line
+    assert way_out in line
+    assert last.startswith(f"plugin '{called}': 0 hold, ")
+    assert last.endswith("it was not run, so nothing is proven")
+    assert invoke(["plugins", "check", called, "--json"]) == 2
+    assert [row["check"] for row in json.loads(capsys.readouterr().out)] == ["usable"]
+
+
+def test_a_check_of_a_name_that_nobody_has_is_a_mistake_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["plugins", "check", "bad_raise"]) == 64
+    error = capsys.readouterr().err
+    assert "no plugin 'bad_raise' is installed" in error
+    assert "or it is in bad_raises of bad 1.0, which cannot be used" in error

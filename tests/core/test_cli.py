@@ -40,7 +40,7 @@ def bundle(tmp_path: Path) -> Path:
         (["run", str(ROOT / "README.md")], 64, "not TOML"),
         (["run", "x.toml", "--activations-cap", "plenty"], 64, "'plenty' is no size; write for example 500MB or 20GiB"),
         (["schema", "show", "studdy"], 64, "did you mean 'study'?"),
-        (["plugins", "--kind", "architecture"], 64, "did you mean 'architectures'?"),
+        (["plugins", "--kind", "architectur"], 64, "did you mean 'architecture'?"),
         (["explain", str(TOY), "traning-agrees", "--policy", "toy"], 64, "did you mean 'training-agrees'?"),
     ],
 )
@@ -224,6 +224,23 @@ def test_show_lists_subjects_and_means(capsys: pytest.CaptureFixture[str]) -> No
     out = capsys.readouterr().out
     assert "candidate addition.topk: topk, d_sae 128" in out
     assert "explained_variance" in out
+
+
+def test_show_tells_two_measurements_of_one_metric_apart_and_sorts_seeds_as_numbers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert invoke(["show", str(TOY)]) == 0
+    out = capsys.readouterr().out
+    lines = [line.split("  ") for line in out.splitlines() if line.startswith("  ")]
+    told = [(line[1], next(word.strip() for word in line[2:] if word.strip())) for line in lines]
+    assert ("addition.topk", "activation_mcc") in told
+    assert ("addition.topk", "activation_mcc rows = shuffled") in told
+    benchmarks = out.split("evidence/")[1:]
+    for benchmark in benchmarks:
+        names = [line[:90].rsplit("  ", 1)[0].split() for line in benchmark.splitlines() if line.startswith("  ")]
+        assert len({tuple(name) for name in names}) == len(names)
+    assert "seeds 42, 123, 456, 789, 1011" in out
+    assert "1011, 123" not in out
 
 
 def test_show_against_a_control_gives_every_difference_with_its_interval(capsys: pytest.CaptureFixture[str]) -> None:

@@ -249,6 +249,8 @@ def test_an_overview_exits_with_0_and_a_benchmark_that_is_not_ready_with_2(
     lines = capsys.readouterr().out.splitlines()
     assert any("lacks    interpreter" in line and "No such file or directory" in line for line in lines)
     assert any("pip install" in line for line in lines)
+    assert invoke(["doctor", "saebench_mdl", "--offline"]) == 2
+    assert "sae-bench none" not in capsys.readouterr().out
     assert lines[-1] == "1 of 2 ready; below each of the others is the way out"
 
 

@@ -25,7 +25,7 @@ def husai_metrics():
 
 BROKEN = {
     "raises": ("raise RuntimeError('boom')", "failed", "RuntimeError at raises.py:1: boom"),
-    "syntax": ("def f(:\n", "failed", "SyntaxError"),
+    "syntax": ("x = 1\ndef f(:\n", "failed", "SyntaxError at syntax.py:2: invalid syntax"),
     "needs": ("import a_library_nobody_has", "unavailable", "needs 'a_library_nobody_has'"),
     "misspelt": (
         "from husai_core import hookimpl\n@hookimpl\ndef husai_metric():\n    return []\n",

@@ -158,3 +158,30 @@ def test_the_command_refuses_before_any_work(tmp_path: Path, capsys: pytest.Capt
     assert error.startswith(f"husai: {out}/")
     assert "when that bundle was made, so the evidence would differ (choose another --out" in error
     assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("out", ["afile/x", "afile", "afile/x/y", "empty", "link", "n" * 250, "new/below"])
+def test_a_place_that_cannot_be_written_is_known_before_any_work(
+    out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "afile").write_text("")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    asked: list[Path] = []
+    monkeypatch.setattr("husai_core.engine.run_plan", lambda plan, out, *_: asked.append(out) or 1 / 0)
+    run = ["run", str(ROOT / "studies" / "toy.toml"), "--out", str(tmp_path / out), "--cache", str(tmp_path / "cache")]
+    code, error = invoke(run), capsys.readouterr().err
+    if out in ("new/below", "afile"):  # what can be made is made; what stands there is for the run to refuse
+        assert asked == [tmp_path / out]
+        assert not list((tmp_path / "new").glob("*")) or out == "afile"
+        return
+    assert (code, asked) == (64, [])
+    steps = {"empty": "give a folder that does not exist yet", "link": "remove the link, or choose another --out"}
+    assert steps.get(out, "give an --out below a folder that can be written") in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+def test_a_file_system_that_takes_no_folder_is_known_before_any_work(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["run", str(ROOT / "studies" / "toy.toml"), "--out", "/proc/husai"]) == 64
+    assert "husai: /proc/husai: cannot be written: " in capsys.readouterr().err

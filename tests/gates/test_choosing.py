@@ -295,6 +295,19 @@ def test_what_fails_a_rule_is_not_chosen_if_anything_does_not(draft: Any, policy
     assert document["result"]["chosen"] == "addition.relu"
 
 
+def test_where_nothing_could_be_compared_there_is_no_table(make_draft: Any, policy: policies.Policy) -> None:
+    few = make_draft()
+    few.study = few.study.replace("[1, 2, 3, 4, 5]", "[1, 2]")
+    for seed in (3, 4, 5):
+        few.drop_seed(seed)
+    document = make_choice([report_of(few)], policy)
+    said = render(document)
+    assert document["compared"] == []
+    assert said.startswith("NOTHING COMPARED: 1 left out")
+    assert "standing" not in said
+    assert "standing" in render(make_choice([report_of(make_draft())], policy))
+
+
 def test_if_everything_fails_nothing_is_chosen(draft: Any, test_policy: str) -> None:
     strict = policies.load(test_policy.replace("at_least = 0.9\n", "at_least = 0.99\n").encode(), "t")
     document = make_choice([report_of(draft)], strict, roles=BOTH)

@@ -20,8 +20,7 @@ def render(document: Document) -> str:
         f"bundles {len(document['bundles'])}",
         "",
         *(f"[{index}] {words}" for index, words in enumerate(map(objective_words, document["objectives"]), 1)),
-        "",
-        *_columns([head(document), *rows(document)]),
+        *(["", *_columns([head(document), *rows(document)])] if document["compared"] else []),
     ]
     if document["left_out"]:
         lines += ["", "left out:"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -64,6 +66,35 @@ def test_a_failure_says_the_rule_what_was_seen_and_the_ways_out():
         f"  seen: ZeroDivisionError at test_contract.py:{line}: by zero",
         "  either fix it, or declare it: traits = Traits(), or known_failures={'second': 'the reason'}",
     ]
+
+
+def test_one_exception_in_several_checks_is_said_once():
+    def spoilt(name: str) -> Check:
+        return Check(name, "A rule.", lambda trial: trial.encode())
+
+    (contract,) = contracts_of("it", (spoilt("one"), spoilt("two"), first, second), {"": {"second"}}, {})
+    texts = {outcome.check.name: outcome.text for outcome in contract.outcomes()}
+    assert [outcome.status for outcome in contract.outcomes()] == ["fail", "fail", "pass", "fail"]
+    assert "no attribute 'encode'" in texts["one"]
+    assert "no attribute 'encode'" not in texts["two"]
+    assert ", the same as in 'one'" in texts["two"]
+    assert texts["two"].splitlines()[2].startswith("  seen: AttributeError at test_contract.py:")
+    assert "the same" not in texts["second"]
+
+
+def test_a_missing_library_is_named_with_the_command_that_brings_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+
+    @check()
+    def saves(trial):
+        """It saves."""
+        importlib.import_module("safetensors")
+
+    (contract,) = contracts_of("it", (saves,), {"": set()}, {})
+    outcome = contract.outcome("saves")
+    assert outcome.status == "fail"
+    assert "seen: needs 'safetensors', which is not installed: pip install 'husai[train]'" in outcome.text
+    assert "known_failures" not in outcome.text
 
 
 def test_a_stale_excuse_is_quoted():

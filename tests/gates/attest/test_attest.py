@@ -149,6 +149,7 @@ def test_a_bundle_without_a_policy_is_signed_alone_and_that_is_no_release(
     assert "no decision" in says
     code, says = run(capsys, "verify", folder, "--trust", keys / "ours.pub")
     assert (code, says.splitlines()[0][:7]) == (5, "NOTHING")
+    assert says.splitlines()[-1].endswith(f"sign the decision: husai attest {folder} --key FILE --policy NAME")
     policy = tmp_path / "other.toml"
     policy.write_text(draft.policy.replace("preregistered = true", "preregistered = false"))
     assert run(capsys, "gate", folder, "--policy", policy, "--trust", keys / "ours.pub")[0] == 0
