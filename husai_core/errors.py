@@ -91,9 +91,17 @@ def one_line(value: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """The next step after a failed look-up: the near miss, then everything that exists."""
+def did_you_mean(wrong: str, known: Iterable[str], most: int | None = None, head: str = "known") -> str:
+    """The next step after a failed look-up: the near miss, then everything that exists, or the `most` nearest of it."""
     names = sorted(known)
     near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
-    listing = "known: " + ", ".join(names) if names else "none exist"
+    nothing = "none exist" if head == "known" else f"{head}: none"
+    listing = f"{head}: {_listed(wrong, names, most)}" if names else nothing
     return f"did you mean '{near[0]}'? {listing}" if near else listing
+
+
+def _listed(wrong: str, names: list[str], most: int | None) -> str:
+    if most is None or len(names) <= most:
+        return ", ".join(names)
+    nearest = difflib.get_close_matches(wrong, names, n=most, cutoff=0.0)
+    return f"{', '.join(nearest)} and {len(names) - most} more"
