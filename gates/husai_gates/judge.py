@@ -58,7 +58,7 @@ def judge(
         findings |= set(guarded(lambda: check_code(policy, snapshot)))
     if not rows:
         findings.add(Finding("GATE-VACUOUS", "policy", "$.rule", "the policy has no rules", "add rules to it"))
-    elif not report.evidence:
+    elif report.intact and not report.evidence:  # of a bundle that cannot be believed, nobody knows what it has
         findings.add(Finding("GATE-VACUOUS", "evidence", "$", "the bundle has no evidence", "run the study"))
     return Decision(
         policy=PolicyName(policy.name, policy.version, policy.digest, policy.purpose, policy.confidence),

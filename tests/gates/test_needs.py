@@ -62,7 +62,7 @@ def test_what_nothing_could_satisfy_is_said(case: str, tmp_path: Path, capsys: p
 
 UNKNOWN = {
     "metric": ('metric = "pwmcc"', 'metric = "pwmccc"', "better: nobody here has a metric 'pwmccc'", "'pwmcc'"),
-    "benchmark": ('benchmark = "consistency"', 'benchmark = "consistancy"', "a benchmark 'consistancy'", "'consistency'"),
+    "benchmark": ('= "consistency"', '= "consistancy"', "a benchmark 'consistancy'", "'consistency'"),
     "control": ('control = "untrained"', 'control = "untraind"', "a control 'untraind'", "'untrained'"),
 }  # fmt: skip
 
