@@ -186,9 +186,9 @@ def test_a_rule_that_breaks_is_an_error_with_its_cell(row: Any, monkeypatch: pyt
     assert "RuntimeError: no" in found.says
 
 
-def test_nothing_to_judge_and_nothing_to_judge_by_are_found(draft: Any) -> None:
+def test_nothing_to_judge_and_nothing_to_judge_by_are_found(draft: Any, seal: Any) -> None:
     empty = {"study.toml": draft.study.encode(), "provenance.json": draft.content()["provenance.json"]}
-    snapshot = Snapshot("bundle", empty)
+    snapshot = Snapshot("bundle", seal(empty))
     codes = {f.path for f in judge(audit(snapshot), loaded(FLOOR + "at_least = 1"), snapshot).findings
              if f.code == "GATE-VACUOUS"}  # fmt: skip
     assert codes == {"$"}
