@@ -161,7 +161,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "The files of the other program, as it wrote them, beside the evidence that quotes them.",
         ),
         "EV-FAILED": Code("The benchmark broke, so there is no number.", "Repairing the benchmark, and running it."),
-        "EV-FILE-MISSING": Code("The manifest, or a file that it lists, is not there.", _AGAIN),
+        "EV-FILE-MISSING": Code(
+            "The manifest, or a file that it lists, is not there.",
+            f"The folder that holds manifest.json, if another was given. {_AGAIN}",
+        ),
         "EV-IDENT": Code(
             "A name has characters that can be mistaken for others, or a line break behind it.",
             "Names of plain ASCII letters, digits, '_', '-' and '.'.",
