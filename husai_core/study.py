@@ -14,6 +14,7 @@ from husai_core.site import Hook
 from husai_core.strict_toml import TomlProblem, read_toml
 from husai_core.subject import Role
 from husai_core.sweep import Point, points_of
+from husai_core.written import refuse_other_kind
 
 DECAY_SHARE = 0.2  # the learning rate falls linearly to zero over the last fifth, unless a study says otherwise
 
@@ -114,6 +115,7 @@ def parse_study(raw: bytes, place: str) -> Study:
         data = read_toml(raw)
     except TomlProblem as error:
         raise UsageError(f"{place} {error.path}", error.rule) from None
+    refuse_other_kind(data, "study", place)
     if problems := husai_schemas.problems("study", data):
         raise UsageError(f"{place} {problems[0].path}", problems[0].rule, "see 'husai schema show study'")
     _refuse_repeated_names(data, place)

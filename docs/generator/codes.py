@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from generator.markdown import code as as_code
 from generator.markdown import table
-from husai_gates.codes import CODES, GROUPS, exit_of, group_of
+from husai_gates.codes import CODES, GROUPS, ONLY_ROWS, exit_of, group_of
 
 INTRODUCTION = """# Codes
 
 Every row of a decision, every finding of an audit and every verdict on a claim has a code. `husai explain CODE`
 prints what stands here. A finding leads to an exit code by itself; of several, the gravest decides ([exit
 codes](exit-codes.md)). The code of a row says why it has its status. A finding of a code that is not listed exits
-with 3, as the gravest.
+with 3, as the gravest. These codes of evidence are of rows alone, and bar the release without saying that anything is
+wrong with the bundle: {only_rows}.
 """
 
 
 def page() -> str:
-    sections = [INTRODUCTION]
+    sections = [INTRODUCTION.format(only_rows=", ".join(map(as_code, ONLY_ROWS)))]
     for group, title in GROUPS.items():
         names = [name for name in CODES if group_of(name) == group]
         found = any(exit_of(name) is not None for name in names)

@@ -29,6 +29,17 @@ GROUPS: Mapping[str, str] = MappingProxyType(
 ANSWERS = ("RULE", "WAIVED", "CMP", "BASE", "CLAIM", "PLUGIN")
 """Prefixes of codes that are no findings, so that they have no exit code of their own."""
 
+ONLY_ROWS = (
+    "EV-EXPLORED",
+    "EV-JOINT-SEEDS",
+    "EV-ONE-UNIT",
+    "EV-PARTS",
+    "EV-SOURCE",
+    "EV-UNITS",
+    "EV-ZERO-WIDTH",
+)
+"""Codes of evidence that a row has and no finding: the rule has no answer, and nothing is wrong with the bundle."""
+
 
 class Code(NamedTuple):
     """What was seen, and what would change it."""
@@ -150,7 +161,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "The files of the other program, as it wrote them, beside the evidence that quotes them.",
         ),
         "EV-FAILED": Code("The benchmark broke, so there is no number.", "Repairing the benchmark, and running it."),
-        "EV-FILE-MISSING": Code("The manifest, or a file that it lists, is not there.", _AGAIN),
+        "EV-FILE-MISSING": Code(
+            "The manifest, or a file that it lists, is not there.",
+            f"The folder that holds manifest.json, if another was given. {_AGAIN}",
+        ),
         "EV-IDENT": Code(
             "A name has characters that can be mistaken for others, or a line break behind it.",
             "Names of plain ASCII letters, digits, '_', '-' and '.'.",
@@ -325,8 +339,9 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "The weights of this run, as safetensors.",
         ),
         "EV-ZERO-WIDTH": Code(
-            "Seeds that do not differ at all, to the last digit.",
-            "Seeds that are different runs: values equal to the last digit come from one run.",
+            "Seeds that do not differ at all, to the last digit, in a metric whose card calls it continuous.",
+            "Seeds that are different runs. If they are, the metric moves in steps: a new version of it whose "
+            "MetricCard says continuous=False.",
         ),
         "PROV-DIRTY": Code(
             "The code that ran was not all committed.",
@@ -416,7 +431,12 @@ def group_of(code: str) -> str:
 
 
 def exit_of(code: str) -> ExitCode | None:
-    """The exit code that a finding of this code leads to by itself; None for the answer of a rule or a claim."""
+    """The exit code that this code leads to by itself, as a finding or as a row that has no answer.
+
+    None for the answer of a rule or a claim, which its status decides.
+    """
+    if code in ONLY_ROWS:
+        return ExitCode.NOT_RELEASED
     return None if group_of(code) in ANSWERS else severity(code)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from husai_core.bundle import Snapshot
-from husai_core.errors import ExitCode
+from husai_core.errors import ExitCode, did_you_mean
 from husai_gates import last_release
 from husai_gates.audit import AuditReport
 from husai_gates.cannot_judge import CannotJudge
@@ -22,7 +22,7 @@ from husai_gates.policy import CHANCE, LAST_RELEASE, Policy, Rule, Who
 from husai_gates.preregistration import check_preregistration
 from husai_gates.requirement import requirement
 from husai_gates.rules import RULES
-from husai_gates.select import comparators, targets
+from husai_gates.select import MOST_NAMES, comparators, targets
 from husai_gates.waivers import FORM, Waivers, waived
 
 
@@ -58,7 +58,7 @@ def judge(
         findings |= set(guarded(lambda: check_code(policy, snapshot)))
     if not rows:
         findings.add(Finding("GATE-VACUOUS", "policy", "$.rule", "the policy has no rules", "add rules to it"))
-    elif not report.evidence:
+    elif report.intact and not report.evidence:  # of a bundle that cannot be believed, nobody knows what it has
         findings.add(Finding("GATE-VACUOUS", "evidence", "$", "the bundle has no evidence", "run the study"))
     return Decision(
         policy=PolicyName(policy.name, policy.version, policy.digest, policy.purpose, policy.confidence),
@@ -97,7 +97,7 @@ def _row(rule: Rule, case: Case) -> Row:
     else:
         try:
             cells = tuple(sorted(cells_of(rule, case), key=lambda cell: cell.condition))
-            worst = min(cells, key=lambda c: WORST_FIRST.index(c.status), default=_nobody(rule))
+            worst = min(cells, key=lambda c: WORST_FIRST.index(c.status), default=_nobody(rule, report))
         except Exception as error:
             worst = _broken("", error)
     says = worst.says if len(cells) <= 1 else _among(worst, cells)
@@ -120,14 +120,15 @@ def cells_of(rule: Rule, case: Case) -> Iterator[Cell]:
     conditions = case.report.conditions
     for target in targets(rule, conditions):
         if isinstance(target, str):
-            yield Cell(target, None, "missing", "EV-ABSENT", f"there is no {rule.subject} here", "make the control")
+            step = _absent(rule.subject, case.report, "make the control")
+            yield Cell(target, None, "missing", "EV-ABSENT", f"there is no {rule.subject} here", step)
         elif isinstance(rule.against, Who):
             others = comparators(rule.against, target, conditions)
             for other in others:
                 yield _cell(rule, target, other, case)
             if not others:
                 says = f"'{target.name}' has no {rule.against} to be compared with"
-                yield Cell(target.name, None, "missing", "BASE-ABSENT", says, "add it to the study and run it")
+                yield Cell(target.name, None, "missing", "BASE-ABSENT", says, _absent(rule.against, case.report))
         else:
             yield _cell(rule, target, None, case)
 
@@ -168,9 +169,22 @@ def _among(worst: Cell, cells: tuple[Cell, ...]) -> str:
     return f"{passed} of {len(cells)} hold; {name}: {worst.says}"
 
 
-def _nobody(rule: Rule) -> Cell:
+def _absent(who: Who, report: AuditReport, otherwise: str = "add it to the study and run it") -> str:
+    """What to do about somebody who is not there: by a name that nobody here has, it may be misspelt."""
+    if who.by == "control":
+        known = {name for _, name in report.controls}
+    else:
+        known = {
+            condition.name if who.by == "condition" else condition.role for condition in report.conditions.values()
+        }
+    if who.name in known or not known:
+        return otherwise
+    return f"{did_you_mean(who.name, known, MOST_NAMES, 'the bundle has')}; or {otherwise}"
+
+
+def _nobody(rule: Rule, report: AuditReport) -> Cell:
     says = f"the bundle has no condition that is {rule.subject}" + (f" at '{rule.site}'" if rule.site else "")
-    return Cell("", None, "missing", "EV-ABSENT", says, "add it to the study and run it")
+    return Cell("", None, "missing", "EV-ABSENT", says, _absent(rule.subject, report))
 
 
 def _unbelievable(report: AuditReport) -> Cell:

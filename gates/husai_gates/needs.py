@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from husai_core.errors import did_you_mean
@@ -12,6 +12,7 @@ from husai_gates.requirement import requirement
 from husai_schemas import metric_cards
 
 Card = Mapping[str, Any]
+_MOST_NAMES = 3  # that are listed beside a name that nobody has
 
 
 def needs(policy: Policy) -> str:
@@ -56,23 +57,43 @@ def _needed(rule: Rule) -> Iterator[str]:
 def impossible(policy: Policy) -> Iterator[Finding]:
     """What no bundle could satisfy: metrics asked for their bad side, and bounds beyond what a metric can be.
 
+    A policy without a rule is satisfied by none either, for it evaluates nothing.
     Metrics that this version of HUSAI does not ship are not judged: a plugin may bring them.
     """
     cards = _cards()
+    if not policy.rules:
+        yield Finding("GATE-VACUOUS", "policy", "$.rule", "the policy has no rules", "add rules to it")
     for index, rule in enumerate(policy.rules):
         for quantity in _quantities(rule):
             if quantity.metric in cards:
                 yield from _against_card(rule, quantity.metric, cards[quantity.metric], f"$.rule[{index}]")
 
 
-def unknown_metrics(policy: Policy) -> Iterator[str]:
-    """Metrics that this version of HUSAI does not ship, each with the nearest that it does."""
-    cards = _cards()
-    for rule in policy.rules:
-        for quantity in _quantities(rule):
-            if quantity.metric not in cards:
-                near = did_you_mean(quantity.metric, cards)
-                yield f"{rule.id}: '{quantity.metric}' is no metric of husai; a plugin must bring it ({near})"
+def unknown_names(policy: Policy, known: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str, str]]:
+    """Names that nobody here has, as place, rule and next step; others may, so a caller says how grave that is.
+
+    `known` has the installed names of "benchmark", "control" and "metric"; the metrics that HUSAI ships count as well.
+    What was imported is called as its program called it, so it is not looked up.
+    """
+    every = {**known, "metric": {*known["metric"], *_cards()}}
+    for index, rule in enumerate(policy.rules):
+        for kind, name in dict.fromkeys(_names(rule)):
+            if name not in every[kind]:
+                says = f"{rule.id}: nobody here has a {kind} '{name}', so a plugin must bring it"
+                yield f"$.rule[{index}]", says, did_you_mean(name, every[kind], _MOST_NAMES)
+
+
+def _names(rule: Rule) -> Iterator[tuple[str, str]]:
+    """What a rule calls by name, each with its kind."""
+    if rule.source != "imported":
+        yield "benchmark", rule.benchmark
+    for quantity in _quantities(rule):
+        if rule.source != "imported":
+            yield "benchmark", quantity.benchmark
+        yield "metric", quantity.metric
+    for who in (rule.subject, rule.against):
+        if isinstance(who, Who) and who.by == "control":
+            yield "control", who.name
 
 
 def _cards() -> Mapping[str, Card]:

@@ -17,6 +17,7 @@ from husai_gates import waivers as waiver_files
 from husai_gates.attest.files import FOLDER, separate
 from husai_gates.audit import AuditReport, audit, unreadable
 from husai_gates.audit.layout import kind_of
+from husai_gates.audit.seal import refuse_unsealed
 from husai_gates.audit.times import check_clock
 from husai_gates.code_state import check_code
 from husai_gates.decision import Decision
@@ -108,8 +109,9 @@ def audited(
     latest: datetime | None = None,
     last: LastRelease | None = None,
 ) -> Audited:
-    """A bundle that holds a link or a pipe is not read on; that refusal is a finding like any other."""
+    """A folder without a manifest is not read, nor one that holds a link or a pipe read on; that is a finding, too."""
     try:
+        refuse_unsealed(folder)
         whole = bundle.read(folder)
     except InvalidEvidence as error:
         return Audited(Snapshot(str(folder), {}), unreadable(error))

@@ -11,6 +11,7 @@ from husai_core import strict_json
 from husai_core.errors import UsageError, did_you_mean
 from husai_core.evidence import Scalar
 from husai_core.strict_toml import TomlProblem, read_toml
+from husai_core.written import refuse_other_kind
 from husai_gates.plain_text import plain
 
 Kind = Literal[
@@ -173,6 +174,7 @@ def load(raw: bytes, place: str) -> Policy:
         data = read_toml(raw)
     except TomlProblem as error:
         raise UsageError(f"{place} {error.path}", error.rule) from None
+    refuse_other_kind(data, "policy", place)
     _refuse_unknown_keys(data, place)
     if problems := husai_schemas.problems("policy", data):
         raise UsageError(f"{place} {problems[0].path}", plain(problems[0].rule), "see 'husai schema show policy'")

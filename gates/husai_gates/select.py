@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from husai_core.errors import did_you_mean
 from husai_core.evidence import Evidence, RecordedMeasurement, Scalar
 from husai_gates.audit import AuditReport
 from husai_gates.audit.imported import IMPORTED
 from husai_gates.cannot_judge import CannotJudge
 from husai_gates.condition import Condition
 from husai_gates.policy import MEASURED_HERE, Rule, Who
+
+MOST_NAMES = 6  # that the next step after a name that nobody has lists
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def documents(rule: Rule, condition: Condition, report: AuditReport) -> dict[str
     if not found:
         known = sorted({evidence.benchmark.name for evidence in report.evidence.values()})
         says = f"there is no evidence of the benchmark '{benchmark}' at the site '{condition.site}'"
-        raise CannotJudge("missing", "EV-ABSENT", says, f"the bundle has: {', '.join(known) or 'none'}")
+        raise CannotJudge("missing", "EV-ABSENT", says, did_you_mean(benchmark, known, head="the bundle has"))
     return _of_source(rule, found)
 
 
@@ -107,7 +110,18 @@ def locate(rule: Rule, condition: Condition, report: AuditReport) -> Located:
     if settings:
         listing = ", ".join(sorted(str(dict(sorted(s.items()))) for s in settings))
         raise CannotJudge("missing", "EV-ABSENT", f"{says} at setting {dict(rule.setting)}", f"measured at: {listing}")
-    raise CannotJudge("missing", "EV-ABSENT", says, "run the benchmark on this condition")
+    raise CannotJudge("missing", "EV-ABSENT", says, _elsewhere(rule, condition, report))
+
+
+def _elsewhere(rule: Rule, condition: Condition, report: AuditReport) -> str:
+    """What to do about a metric that a condition lacks: measure it, unless this evidence has it of nobody."""
+    paths = report.documents.get((rule.benchmark, condition.site), {})
+    metrics = {metric for path, _, metric in report.measurements if path in paths}
+    here = {metric for path, name, metric in report.measurements if path in paths and name == condition.name}
+    if not here or rule.metric in metrics:
+        return "run the benchmark on this condition"
+    known = did_you_mean(rule.metric or "", here, MOST_NAMES, f"{rule.benchmark} measured here")
+    return f"{known}; or run it with the plugin of that metric"
 
 
 def _refuse_defect(located: Located) -> None:

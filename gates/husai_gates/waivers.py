@@ -18,6 +18,7 @@ import husai_schemas
 from husai_core import strict_json
 from husai_core.errors import UsageError, did_you_mean
 from husai_core.strict_toml import TomlProblem, read_toml
+from husai_core.written import refuse_other_kind
 from husai_gates.condition import Condition
 from husai_gates.decision import WORST_FIRST, Cell, Row
 from husai_gates.finding import Finding
@@ -65,6 +66,7 @@ def load(raw: bytes, place: str, at: datetime) -> Waivers:
         data = read_toml(raw)
     except TomlProblem as error:
         raise UsageError(f"{place} {error.path}", error.rule) from None
+    refuse_other_kind(data, "waivers", place)
     if problems := husai_schemas.problems("waivers", data):
         raise UsageError(f"{place} {problems[0].path}", plain(problems[0].rule), "see 'husai schema show waivers'")
     waivers = tuple(_waiver(table, f"{place} $.waiver[{n}]") for n, table in enumerate(data["waiver"]))

@@ -18,24 +18,36 @@ def command() -> None:
 
 @command.command("check")
 @click.argument("policy", type=WORD)
-def check(policy: str) -> int:
+@click.option("--strict", is_flag=True, help="Refuse names that no installed plugin has, instead of noting them.")
+def check(policy: str, strict: bool) -> int:
     """Say of each rule of POLICY, a file or a shipped name, what would satisfy it.
 
-    Exit code 64 if no bundle could: a metric asked for its bad side, or a number beyond what it can be.
+    Exit code 64 if no bundle could: a metric asked for its bad side, a number beyond what it can be, or no rule at all.
+    A benchmark, control or metric that nobody here has is noted, for somebody else's plugin may bring it.
     """
     from husai_gates import policies
-    from husai_gates.needs import impossible, needs, unknown_metrics
+    from husai_gates.needs import impossible, needs, unknown_names
     from husai_gates.policy import load
 
     raw, place = policies.find(policy)
     loaded = load(raw, place)
     click.echo(needs(loaded), nl=False)
-    for text in unknown_metrics(loaded):
-        click.echo(f"note: {text}", err=True)
+    unknown = list(unknown_names(loaded, _installed()))
+    for where, rule, next_step in unknown:
+        click.echo(f"{f'{place} {where}' if strict else 'note'}: {rule}; {next_step}", err=True)
     findings = list(impossible(loaded))
     for finding in findings:
         click.echo(f"{place} {finding.path}: {finding.code}: {finding.rule}; {finding.next_step}", err=True)
-    return int(ExitCode.USAGE if findings else ExitCode.RELEASED)
+    return int(ExitCode.USAGE if findings or (strict and unknown) else ExitCode.RELEASED)
+
+
+def _installed() -> dict[str, set[str]]:
+    """The names that plugins have here, also those that lack a library or are refused."""
+    from husai_core.plugins import PluginTable
+
+    kinds = ("benchmark", "control", "metric")
+    found = PluginTable().all()
+    return {kind: {plugin.name for plugin in found if plugin.kind == f"{kind}s"} for kind in kinds}
 
 
 @command.command("lint")

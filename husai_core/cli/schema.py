@@ -10,7 +10,7 @@ import click
 
 from husai_core.cli.arguments import PATH, Whole
 from husai_core.cli.migrate import command as migrate
-from husai_core.errors import ExitCode, HusaiError, InvalidEvidence, UsageError, did_you_mean, one_line
+from husai_core.errors import ExitCode, HusaiError, UsageError, did_you_mean, one_line
 
 
 @click.group("schema")
@@ -62,19 +62,24 @@ def metric_cards() -> None:
 @command.command("check")
 @click.argument("files", nargs=-1, required=True, type=PATH)
 def check(files: tuple[Path, ...]) -> int:
-    """Check FILES (JSON or TOML) against the schema and version that each names under the key 'schema'."""
-    worst = ExitCode.RELEASED
+    """Check FILES (JSON or TOML) against the schema and version that each names under the key 'schema'.
+
+    Exit code 3 if evidence breaks its schema, 64 if what people write does: a study, a policy, waivers, claims.
+    """
+    from husai_gates.finding import gravest
+
+    codes: set[ExitCode] = set()
     for path in files:
         try:
-            lines, code = _problems(path), ExitCode.INVALID
+            lines, code = _problems(path)
         except HusaiError as error:  # a file that cannot be read hides no other
             lines, code = [one_line(error)], error.exit_code
         for line in lines:
-            worst = max(worst, code)
+            codes.add(code)
             click.echo(line, err=True)
-    if not worst:
+    if not codes:
         click.echo(f"{len(files)} valid")
-    return worst
+    return gravest(codes)
 
 
 def named_schema(document: Any) -> str | None:
@@ -86,16 +91,20 @@ def named_schema(document: Any) -> str | None:
     return name if named is not None and name in husai_schemas.NAMES else None
 
 
-def _problems(path: Path) -> list[str]:
+def _problems(path: Path) -> tuple[list[str], ExitCode]:
+    """What is wrong with a file, and what that leads to; TOML is what people write, and so are some schemas."""
     import husai_schemas
+    from husai_core.written import WRITTEN
 
     document = read_document(path)
     name = named_schema(document)
+    code = ExitCode.USAGE if name in WRITTEN or (name is None and path.suffix == ".toml") else ExitCode.INVALID
     if name is None:
         named = str(document.get("schema")) if isinstance(document, dict) else "None"
         known = did_you_mean(named.removeprefix("husai:").partition("/")[0], husai_schemas.NAMES)
-        return [one_line(f"{path}: EV-SCHEMA the key 'schema' names no schema of HUSAI ({known})")]
-    return [one_line(f"{path} {problem.path}: {problem.rule}") for problem in husai_schemas.problems(name, document)]
+        return [one_line(f"{path}: EV-SCHEMA the key 'schema' names no schema of HUSAI ({known})")], code
+    found = husai_schemas.problems(name, document)
+    return [one_line(f"{path} {problem.path}: {problem.rule}") for problem in found], code
 
 
 def read_document(path: Path) -> Any:
@@ -112,4 +121,4 @@ def read_document(path: Path) -> Any:
     try:
         return read_toml(raw)
     except TomlProblem as error:
-        raise InvalidEvidence(error.code, f"{path} {error.path}", error.rule) from None
+        raise UsageError(f"{path} {error.path}", f"{error.code} {error.rule}") from None

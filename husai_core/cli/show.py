@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from husai_core.cli.arguments import PATH, WORD
-from husai_core.errors import one_line
+from husai_core.errors import UsageError, one_line
 
 
 @click.command("show")
@@ -23,8 +23,12 @@ def command(bundle: Path, against: str | None) -> None:
     from husai_core import bundle as bundles
     from husai_core.evidence import Evidence
     from husai_core.subject import Subject
+    from husai_gates.audit.seal import refuse_unsealed
 
+    refuse_unsealed(bundle)
     snapshot = bundles.read(bundle)
+    if bundles.MANIFEST not in snapshot.files:
+        raise UsageError(str(bundle), "there is no bundle here", "give the directory that holds manifest.json")
     click.echo(f"{bundle}: {len(snapshot.files)} files")
     subjects = [
         Subject.from_json(_checked(snapshot, path, "subject"))

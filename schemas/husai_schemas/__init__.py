@@ -2,7 +2,17 @@
 
 from husai_schemas.metric_cards import metric_cards
 from husai_schemas.migrations import lift
-from husai_schemas.registry import NAMES, Problem, from_a_newer_husai, load, newest, problems, version_of, versions
+from husai_schemas.registry import (
+    NAMES,
+    Problem,
+    from_a_newer_husai,
+    load,
+    name_of,
+    newest,
+    problems,
+    version_of,
+    versions,
+)
 
 __all__ = [
     "NAMES",
@@ -11,6 +21,7 @@ __all__ = [
     "lift",
     "load",
     "metric_cards",
+    "name_of",
     "newest",
     "problems",
     "version_of",

@@ -33,6 +33,7 @@ NEWEST: Mapping[str, int] = {**dict.fromkeys(NAMES, 1), "subject": 2, "choice": 
 """The version of every schema that HUSAI writes; it reads this one and all before it."""
 
 MOST_PROBLEMS = 100
+_MOST_SHOWN = 40  # characters of what was written, in the rule that it breaks
 _LATER = re.compile(r"[1-9][0-9]{0,5}")
 
 
@@ -65,6 +66,15 @@ def version_of(name: str, document: Any) -> int | None:
     """The version of that schema which a document names, if it is known here."""
     stated = document.get("schema") if isinstance(document, dict) else None
     return versions(name).get(stated) if isinstance(stated, str) else None
+
+
+def name_of(document: Any) -> str | None:
+    """Which schema of HUSAI a document names, whatever the version."""
+    stated = document.get("schema") if isinstance(document, dict) else None
+    if not isinstance(stated, str) or not stated.startswith("husai:"):
+        return None
+    name = stated.removeprefix("husai:").partition("/")[0]
+    return name if name in NAMES else None
 
 
 def from_a_newer_husai(name: str, document: Any) -> bool:
@@ -100,10 +110,8 @@ def _validator(name: str, version: int) -> Any:
 
     def unique_items(_: Any, wanted: bool, value: Any, __: Any) -> Iterator[ValidationError]:
         # The library compares unsortable items pair by pair. Ours are scalars; other kinds break `type` anyway.
-        if wanted and isinstance(value, list):
-            scalars = [item for item in value if not isinstance(item, list | dict)]
-            if len(set(map(repr, scalars))) < len(scalars):
-                yield ValidationError("has an item twice")
+        if wanted and isinstance(value, list) and _twice(value) is not None:
+            yield ValidationError("has an item twice")
 
     # An empty registry retrieves nothing: a `$ref` out of the schema raises instead of being fetched.
     return extend(Draft202012Validator, {"pattern": pattern, "uniqueItems": unique_items})(
@@ -163,7 +171,7 @@ def _rule(error: Any) -> str:
         case "type":
             return f"must be of type {value if isinstance(value, str) else ' or '.join(value)}"
         case "enum":
-            return "must be one of " + ", ".join(str(v) for v in value)
+            return "must be one of " + ", ".join(str(v) for v in value) + f", not {_shown(error.instance)}"
         case "const":
             return f"must be '{value}'"
         case "pattern":
@@ -171,7 +179,7 @@ def _rule(error: Any) -> str:
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum" | "minItems" | "minLength":
             return f"{keyword} is {value}"
         case "uniqueItems":
-            return "has an item twice"
+            return f"has an item twice: {_twice(error.instance)}"
         case "oneOf" | "anyOf":
             told = str(error.schema.get("description", ""))
             is_demand = told and not told.endswith(".")  # others are sentences that say what the key means
@@ -180,3 +188,23 @@ def _rule(error: Any) -> str:
             return "has no place here"
         case _:
             return f"breaks '{keyword}': {str(error.message)[:120]}"
+
+
+def _twice(items: list[Any]) -> str | None:
+    """The first scalar of a list that stands there a second time, as it is shown."""
+    seen: set[str] = set()
+    for item in items:
+        if isinstance(item, list | dict):
+            continue
+        if repr(item) in seen:
+            return _shown(item)
+        seen.add(repr(item))
+    return None
+
+
+def _shown(value: Any) -> str:
+    """What was written, fit for one short line: JSON spells out whatever would break it."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a table"
+    text = json.dumps(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"

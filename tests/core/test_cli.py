@@ -286,6 +286,45 @@ def test_schema_check_passes_good_files_and_names_what_is_wrong_in_bad_ones(
     assert "names no schema of HUSAI" in capsys.readouterr().err
 
 
+WRITTEN = {
+    "study": 'schema = "husai:study/v1"\nnam = "x"\n',
+    "policy": 'schema = "husai:policy/v1"\nnam = "x"\n',
+    "waivers": 'schema = "husai:waivers/v1"\nwaver = []\n',
+    "claims": 'schema = "husai:claims/v1"\nclam = []\n',
+}
+
+
+@pytest.mark.parametrize("text", [*WRITTEN.values(), "nam = 1\n", "nam ="])
+def test_what_people_write_and_misspell_is_no_tampered_evidence(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "it.toml"
+    path.write_text(text)
+    assert invoke(["schema", "check", str(path)]) == 64
+    assert capsys.readouterr().err.startswith(str(path))
+    evidence = tmp_path / "manifest.json"
+    evidence.write_text('{"schema": "husai:manifest/v1", "files": {}}')
+    assert invoke(["schema", "check", str(path), str(evidence)]) == 3
+
+
+@pytest.mark.parametrize("given", WRITTEN)
+@pytest.mark.parametrize("wanted", WRITTEN)
+def test_a_file_of_another_kind_is_named_as_what_it_is(
+    wanted: str, given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "it.toml"
+    path.write_text(WRITTEN[given])
+    command = {
+        "study": ["run", str(path), "--out", str(tmp_path / "out")],
+        "policy": ["gate", str(TOY), "--policy", str(path)],
+        "waivers": ["gate", str(TOY), "--policy", "toy", "--waivers", str(path)],
+        "claims": ["claims", "check", str(path)],
+    }[wanted]
+    assert invoke(command) == 64
+    said = capsys.readouterr().err
+    assert (f"this is a husai:{given}, not a husai:{wanted}" in said) is (given != wanted)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["completion", shell]) == 0

@@ -9,7 +9,7 @@ import pytest
 
 from husai_core.cli import invoke
 from husai_core.errors import ExitCode, UsageError
-from husai_gates.codes import ANSWERS, CODES, GROUPS, account, exit_of, group_of
+from husai_gates.codes import ANSWERS, CODES, GROUPS, ONLY_ROWS, account, exit_of, group_of
 
 ROOT = Path(__file__).parents[2]
 _CODE = re.compile(rf"\b(?:{'|'.join(GROUPS)})(?:-[A-Z]+)+\b")
@@ -53,6 +53,27 @@ def test_a_finding_has_an_exit_code_and_an_answer_has_none() -> None:
     assert exit_of("EV-DIGEST") is ExitCode.INVALID
     assert exit_of("POL-WEAKENED") is ExitCode.USAGE
     assert exit_of("EV-ABSENT") is ExitCode.NOT_RELEASED
+
+
+_OF_A_ROW = re.compile(r'"(fail|missing|invalid|inconclusive|error)",\s*"([A-Z-]+)"')
+_NO_FINDINGS = {"choice.py", "contrasts.py"}  # codes of points without a score, pairs without a gain
+
+
+def test_the_codes_of_rows_alone_are_those_that_no_finding_has_and_they_bar_the_release() -> None:
+    rows: dict[str, set[str]] = {}
+    rest: set[str] = set()
+    for path in sources():
+        text = path.read_text()
+        for status, code in _OF_A_ROW.findall(text):
+            rows.setdefault(code, set()).add(status)
+        if path.name not in _NO_FINDINGS:
+            rest |= set(re.findall(r'"([A-Z-]+)"', _OF_A_ROW.sub("", text)))
+    alone = {code for code in rows.keys() - rest if code in CODES and group_of(code) == "EV"}
+    assert alone == set(ONLY_ROWS)
+    assert {status for code in alone for status in rows[code]} <= {"missing", "inconclusive"}
+    assert {exit_of(code) for code in ONLY_ROWS} == {ExitCode.NOT_RELEASED}
+    assert account("EV-ZERO-WIDTH").startswith("EV-ZERO-WIDTH (exit 2)")
+    assert "continuous=False" in account("EV-ZERO-WIDTH")
 
 
 def test_a_code_that_does_not_exist_is_answered_with_the_nearest() -> None:

@@ -86,6 +86,28 @@ def test_a_control_that_a_candidate_lacks_is_missing_by_name(row: Any, draft: An
     assert "there is no control 'pca' here" in found.says
 
 
+@pytest.mark.parametrize(
+    ("more", "near"),
+    [
+        ('subject = { control = "untraind" }\nat_least = 0.9', "did you mean 'untrained'?"),
+        ('subject = { condition = "addition.topkk" }\nat_least = 0.9', "did you mean 'addition.topk'?"),
+    ],
+)
+def test_a_misspelt_subject_is_answered_with_the_nearest(row: Any, more: str, near: str) -> None:
+    found = row(FLOOR + more)
+    assert (found.status, found.code) == ("missing", "EV-ABSENT")
+    assert found.next_step.startswith(f"{near} the bundle has: ")
+
+
+def test_a_misspelt_comparator_is_answered_with_the_nearest_and_an_absent_one_is_to_be_added(row: Any) -> None:
+    superior = FLOOR.replace("threshold", "superiority")
+    found = row(superior + 'over = { control = "untraind" }')
+    assert (found.status, found.code) == ("missing", "BASE-ABSENT")
+    step = "did you mean 'untrained'? the bundle has: random_decoder, untrained; or add it to the study and run it"
+    assert found.next_step == step
+    assert row(superior + 'over = { control = "pca" }').next_step.endswith("or add it to the study and run it")
+
+
 def test_an_audited_bundle_is_judged_by_each_policy_anew(draft: Any) -> None:
     snapshot = Snapshot("bundle", draft.files())
     report = audit(snapshot)
@@ -164,9 +186,9 @@ def test_a_rule_that_breaks_is_an_error_with_its_cell(row: Any, monkeypatch: pyt
     assert "RuntimeError: no" in found.says
 
 
-def test_nothing_to_judge_and_nothing_to_judge_by_are_found(draft: Any) -> None:
+def test_nothing_to_judge_and_nothing_to_judge_by_are_found(draft: Any, seal: Any) -> None:
     empty = {"study.toml": draft.study.encode(), "provenance.json": draft.content()["provenance.json"]}
-    snapshot = Snapshot("bundle", empty)
+    snapshot = Snapshot("bundle", seal(empty))
     codes = {f.path for f in judge(audit(snapshot), loaded(FLOOR + "at_least = 1"), snapshot).findings
              if f.code == "GATE-VACUOUS"}  # fmt: skip
     assert codes == {"$"}

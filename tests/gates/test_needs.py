@@ -60,10 +60,46 @@ def test_what_nothing_could_satisfy_is_said(case: str, tmp_path: Path, capsys: p
     assert code in capsys.readouterr().err
 
 
-def test_a_metric_of_a_plugin_is_noted_with_the_nearest_of_ours(
+UNKNOWN = {
+    "metric": ('metric = "pwmcc"', 'metric = "pwmccc"', "better: nobody here has a metric 'pwmccc'", "'pwmcc'"),
+    "benchmark": ('= "consistency"', '= "consistancy"', "a benchmark 'consistancy'", "'consistency'"),
+    "control": ('control = "untrained"', 'control = "untraind"', "a control 'untraind'", "'untrained'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", UNKNOWN)
+def test_what_nobody_here_has_is_noted_with_the_nearest_and_refused_if_strict(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new, says, nearest = UNKNOWN[kind]
+    path = tmp_path / "it.toml"
+    path.write_text(OLD.replace(old, new, 1))
+    assert invoke(["policy", "check", str(path)]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("note: ")
+    assert says in said
+    assert f"did you mean {nearest}? known: " in said
+    assert len(said) < 300
+    assert invoke(["policy", "check", "--strict", str(path)]) == 64
+    assert f"{path} $.rule[2]: better: " in capsys.readouterr().err
+
+
+def test_what_was_imported_is_called_as_its_program_called_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "it.toml"
-    path.write_text(OLD.replace('metric = "pwmcc"', 'metric = "pwmccc"'))
-    assert invoke(["policy", "check", str(path)]) == 0
-    assert "'pwmccc' is no metric of husai; a plugin must bring it (did you mean 'pwmcc'" in capsys.readouterr().err
+    path.write_text(OLD.replace('benchmark = "consistency"', 'benchmark = "theirs"\nsource = "imported"', 1))
+    assert invoke(["policy", "check", "--strict", str(path)]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", policies.shipped())
+def test_every_shipped_policy_names_what_is_here(name: str) -> None:
+    assert invoke(["policy", "check", "--strict", name]) == 0
+
+
+def test_a_policy_without_a_rule_is_no_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "it.toml"
+    path.write_text(OLD[: OLD.index("[[family]]")])
+    assert invoke(["policy", "check", str(path)]) == 64
+    assert "$.rule: GATE-VACUOUS: the policy has no rules" in capsys.readouterr().err

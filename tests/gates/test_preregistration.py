@@ -45,13 +45,26 @@ def test_the_one_policy_of_the_bundle_may_judge_it() -> None:
     ("files", "holds"),
     [
         ({"study.toml": b""}, "none"),
-        ({"policy/a.toml": OTHER}, "another one"),
+        ({"policy/a.toml": OTHER}, "another one, which also calls itself before 1"),
+        ({"policy/a.toml": RAW.replace(b'version = "1"', b'version = "0"')}, "before 0"),
+        ({"policy/a.toml": b"no policy"}, "another one, policy/a.toml"),
         ({"policy/a.toml": RAW, "policy/b.toml": OTHER}, "2 policies, of which a reader could pick one"),
         ({"policy/a.toml": RAW, "policy/b.toml": RAW}, "2 policies, of which a reader could pick one"),
     ],
 )
 def test_any_other_is_found(files: dict[str, bytes], holds: str) -> None:
     assert said(files) == [holds]
+
+
+def test_both_versions_and_both_ways_out_are_named() -> None:
+    newer = RAW.replace(b'version = "1"', b'version = "2"')
+    (found,) = check_preregistration(policies.load(newer, "p"), {"policy/before.toml": RAW})
+    assert "you gave before 2" in found.rule
+    assert "the bundle holds before 1" in found.rule
+    assert found.next_step.startswith("run the study again")
+    assert found.next_step.endswith("husai gate BUNDLE --policy BUNDLE/policy/before.toml")
+    (none,) = check_preregistration(policies.load(newer, "p"), {"study.toml": b""})
+    assert none.next_step == "run the study again with this policy"
 
 
 def test_a_policy_that_does_not_claim_it_is_not_held_to_it() -> None:

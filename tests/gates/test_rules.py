@@ -97,6 +97,27 @@ def test_of_several_worst_units_the_first_is_named(row: Any, draft: Any, decide:
     assert (high.worst, high.p, high.says.partition(":")[0]) == (((2,), 0.5), None, "seed 2 has 0.5, not at most 0.4")
 
 
+def test_the_worst_seed_stands_in_the_words_of_a_rule_that_asks_for_it(row: Any, draft: Any, decide: Any) -> None:
+    draft.measurement("explained_variance")["observations"][3]["value"] = 0.91
+    asked = decide(draft.files(), HEAD + THRESHOLD + "at_least = 0.8\nworst_at_least = 0.6").rows[0]
+    assert (asked.status, asked.says.split("; ")[1]) == ("pass", "lowest 0.91 (seed 4)")
+    failed = decide(draft.files(), HEAD + THRESHOLD + "at_least = 0.99\nworst_at_least = 0.6").rows[0]
+    assert (failed.status, failed.says.split("; ")[1]) == ("fail", "lowest 0.91 (seed 4)")
+    draft.measurement("dead_fraction")["observations"][1]["value"] = 0.5
+    ceiling = decide(draft.files(), HEAD + CEILING + "worst_at_most = 0.6").rows[0]
+    assert (ceiling.status, ceiling.says.split("; ")[1]) == ("pass", "highest 0.5 (seed 2)")
+    assert "lowest" not in row(THRESHOLD + "at_least = 0.8").says
+
+
+def test_a_metric_that_moves_in_steps_is_told_of_both_ways_out(draft: Any, decide: Any) -> None:
+    for observation in draft.measurement("explained_variance")["observations"]:
+        observation["value"] = 0.95
+    found = decide(draft.files(), HEAD + THRESHOLD + "at_least = 0.8").rows[0]
+    assert (found.status, found.code) == ("inconclusive", "EV-ZERO-WIDTH")
+    assert "check that the seeds are different runs" in found.next_step
+    assert "continuous=False" in found.next_step
+
+
 def test_a_band_has_the_larger_p_of_its_two_bounds(row: Any) -> None:
     """Active latents have no better side, so both bounds may be asked; each must be seen at once."""
     latents = CEILING.replace("dead_fraction", "l0")

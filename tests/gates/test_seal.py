@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from husai_core import bundle, strict_json
 from husai_core.bundle import MANIFEST
+from husai_core.cli import invoke
+from husai_gates.audit import audit
 from husai_gates.audit.seal import check_seal
 
 FILES = {"a.json": b"one", "b/c.json": b"two"}
@@ -70,4 +73,58 @@ def test_the_manifest_itself_has_one_digest_and_one_form() -> None:
         ("EV-DIGEST", MANIFEST, "$", "the manifest is not in the one form it is written in"),
     ]
     forged = {**whole, MANIFEST: whole[MANIFEST].replace(digest.encode(), strict_json.digest(b"").encode())}
-    assert found(forged) == [("EV-DIGEST", MANIFEST, "$.content_digest", f"the listed files give {digest}")]
+    says = f"the listed files give {digest}, the manifest says {strict_json.digest(b'')}"
+    assert found(forged) == [("EV-DIGEST", MANIFEST, "$.content_digest", says)]
+
+
+def folder_of(files: dict[str, bytes], at: Path) -> Path:
+    for path, raw in files.items():
+        (at / path).parent.mkdir(parents=True, exist_ok=True)
+        (at / path).write_bytes(raw)
+    return at
+
+
+def test_a_folder_one_level_too_high_is_told_where_the_bundles_lie(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".git" / "branches").mkdir(parents=True)
+    for name in "abcd":
+        folder_of(sealed(), tmp_path / name)
+    assert invoke(["audit", str(tmp_path)]) == 3
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "EV-" in line)
+    assert line.strip() == (
+        "EV-FILE-MISSING manifest.json $: a bundle has a manifest that lists its files "
+        f"(a bundle lies in {tmp_path / 'a'}, {tmp_path / 'b'} and 2 more)"
+    )
+    assert invoke(["gate", str(tmp_path), "--policy", "toy"]) == 3
+    said = capsys.readouterr().out
+    assert "1 finding:" in said
+    assert "remove" not in said
+    assert invoke(["show", str(tmp_path)]) == 3
+
+
+def test_a_bundle_that_lost_its_manifest_is_invalid_by_that_alone(
+    good: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {path: raw for path, raw in good.items() if path != MANIFEST}
+    report = audit(bundle.Snapshot("bundle", files))
+    assert [(f.code, f.file) for f in report.findings] == [("EV-FILE-MISSING", MANIFEST)]
+    assert not report.intact
+    assert report.exit_code == 3
+    assert invoke(["gate", str(folder_of(files, tmp_path)), "--policy", "toy"]) == 3
+    assert "get the bundle again from where it was made" in capsys.readouterr().out
+
+
+def test_a_manifest_that_is_a_link_or_no_manifest_at_all_stays_invalid(good: dict[str, bytes], tmp_path: Path) -> None:
+    lost = folder_of({path: raw for path, raw in good.items() if path != MANIFEST}, tmp_path / "lost")
+    (lost / MANIFEST).symlink_to(tmp_path / "nothing")
+    assert invoke(["audit", str(lost)]) == 3
+    (lost / MANIFEST).unlink()
+    (lost / MANIFEST).write_text("{}")
+    assert invoke(["audit", str(lost)]) == 3
+
+
+def test_an_empty_folder_is_neither_judged_nor_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["gate", str(tmp_path), "--policy", "toy"]) == 5
+    assert invoke(["show", str(tmp_path)]) == 64
+    assert "there is no bundle here" in capsys.readouterr().err

@@ -167,8 +167,28 @@ def test_what_is_not_there_is_missing_and_what_is_there_is_named(report: AuditRe
     found = stopped(report, dataclasses.replace(asked(), metric="mse"))
     assert (found.status, found.code) == ("missing", "EV-ABSENT")
     assert (found.says, found.next_step) == (
-        f"reconstruction has no 'mse' of '{TOPK}'", "run the benchmark on this condition"
-    )  # fmt: skip
+        f"reconstruction has no 'mse' of '{TOPK}'",
+        "reconstruction measured here: dead_fraction, explained_variance, l0; or run it with the plugin of that metric",
+    )
+
+
+def test_a_misspelt_metric_is_answered_with_the_nearest_of_this_evidence(report: AuditReport, draft: Any) -> None:
+    rule = dataclasses.replace(asked(), metric="explained_varience")
+    assert stopped(report, rule).next_step.startswith("did you mean 'explained_variance'? reconstruction measured here")
+    for number in range(40):
+        measured = draft.measurement("explained_variance")
+        own = {**measured["metric"], "name": f"own_{number}"}
+        draft.reconstruction["measurements"].append({**measured, "metric": own})
+    step = stopped(audit(Snapshot("bundle", draft.files())), rule).next_step
+    assert step.startswith("did you mean 'explained_variance'?")
+    assert "and 37 more" in step
+
+
+def test_a_metric_that_others_have_is_still_to_be_measured(draft: Any) -> None:
+    measured = [m for m in draft.reconstruction["measurements"] if m["metric"]["name"] == "l0"]
+    draft.reconstruction["measurements"].remove(next(m for m in measured if m["condition"] == TOPK))
+    found = stopped(audit(Snapshot("bundle", draft.files())), dataclasses.replace(asked(), metric="l0"))
+    assert found.next_step == "run the benchmark on this condition"
 
 
 def test_a_measurement_is_of_one_setting(draft: Any) -> None:

@@ -41,6 +41,35 @@ def test_an_invalid_example_does_not(name: str, path: Path) -> None:
         assert len(problem.rule) < 400
 
 
+def _subject(role: Any) -> list[str]:
+    document = _read(FOLDER / "subject" / "examples" / "valid" / "v2-candidate.json")
+    return [problem.rule for problem in husai_schemas.problems("subject", {**document, "role": role})]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("candidat", '"candidat"'),
+        ("a\nb\u202e", '"a\\nb\\u202e"'),
+        ("x" * 90, '"' + "x" * 38 + "…"),
+        (["candidate"], "a list"),
+        ({"candidate": 1}, "a table"),
+        (True, "true"),
+    ],
+)
+def test_what_is_none_of_the_allowed_words_is_shown_short_and_safe(written: Any, shown: str) -> None:
+    (rule,) = [rule for rule in _subject(written) if rule.startswith("must be one of")]
+    assert rule.endswith(f", not {shown}")
+    assert rule.isprintable()
+
+
+def test_the_item_that_stands_twice_is_named() -> None:
+    study = _read(FOLDER / "study" / "examples" / "invalid" / "one-seed-twice.json")
+    (found,) = husai_schemas.problems("study", study)
+    twice = next(seed for seed in study["training"]["seeds"] if study["training"]["seeds"].count(seed) > 1)
+    assert (found.path, found.rule) == ("$.training.seeds", f"has an item twice: {twice}")
+
+
 @pytest.mark.parametrize(("name", "version"), VERSIONS)
 def test_every_version_is_sound_closed_and_has_both_kinds_of_example(name: str, version: int) -> None:
     from jsonschema import Draft202012Validator

@@ -118,8 +118,10 @@ def _check_benchmarks(plan: Plan, paths: Collection[str], evidence: Mapping[str,
         outcome = document.outcome
         if document.benchmark.name in plan.benchmarks and outcome.status != "completed":
             rule = f"the benchmark '{document.benchmark.name}' was planned and {_did(outcome.status)}: {outcome.reason}"
-            code = "EV-FAILED" if outcome.status == "failed" else "EV-SKIPPED"
-            yield Finding(code, path, "$.outcome", rule, outcome.next_step or "run the benchmark again")
+            failed = outcome.status == "failed"
+            code = "EV-FAILED" if failed else "EV-SKIPPED"
+            step = "repair the benchmark, and run it" if failed else "install what the benchmark needs, and run it"
+            yield Finding(code, path, "$.outcome", rule, outcome.next_step or step)
 
 
 def _did(status: str) -> str:

@@ -13,6 +13,7 @@ import husai_schemas
 from husai_core.errors import UsageError, did_you_mean
 from husai_core.evidence import Scalar
 from husai_core.strict_toml import TomlProblem, read_toml
+from husai_core.written import refuse_other_kind
 from husai_gates.claims.document import read_bytes
 from husai_gates.claims.phrase import Phrase, Pointer
 from husai_gates.plain_text import plain
@@ -157,6 +158,7 @@ def parse(raw: bytes, place: str, folder: Path) -> Ledger:
         data = read_toml(raw)
     except TomlProblem as error:
         raise UsageError(f"{place} {error.path}", error.rule) from None
+    refuse_other_kind(data, "claims", place)
     if problems := husai_schemas.problems("claims", data):
         raise UsageError(f"{place} {problems[0].path}", plain(problems[0].rule), "see 'husai schema show claims'")
     bundles = {name: Source(name, t["path"], t.get("digest")) for name, t in data.get("bundles", {}).items()}

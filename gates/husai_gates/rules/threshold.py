@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from husai_gates.audit import AuditReport
 from husai_gates.condition import Condition
@@ -29,7 +29,17 @@ def judge(rule: Rule, target: Condition, against: Condition | None, report: Audi
     lowest, highest = _extreme(observed, min), _extreme(observed, max)
     problem = _bound_problem(bounds, interval) or _unit_problem(bounds, lowest, highest)
     worst = lowest if floor else highest
-    return verdict(rule, observed, interval, problem, worst=worst, strength=_strength(rule, interval))
+    strength = _strength(rule, interval)
+    more = "; ".join(_worst_words(bounds, lowest, highest))
+    return verdict(rule, observed, interval, problem, worst=worst, more=more, strength=strength)
+
+
+def _worst_words(bounds: Bounds, lowest: tuple[Unit, float], highest: tuple[Unit, float]) -> Iterator[str]:
+    """The worst unit of a rule that asks something of it."""
+    if bounds.worst_at_least is not None:
+        yield f"lowest {number(lowest[1])} (seed {_seeds(lowest[0])})"
+    if bounds.worst_at_most is not None:
+        yield f"highest {number(highest[1])} (seed {_seeds(highest[0])})"
 
 
 def _strength(rule: Rule, interval: Interval) -> Strength:

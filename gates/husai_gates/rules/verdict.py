@@ -10,6 +10,11 @@ from husai_gates.plain_text import number
 from husai_gates.policy import Rule
 from husai_gates.strength import Strength
 
+NO_SPREAD = (
+    "check that the seeds are different runs; if they are, and the metric counts or moves in steps, its MetricCard "
+    "says continuous=False in a new version of the metric"
+)
+
 
 def verdict(
     rule: Rule,
@@ -19,9 +24,13 @@ def verdict(
     *,
     against: Condition | str | None = None,
     worst: tuple[Unit, float] | None = None,
+    more: str = "",
     strength: Strength,
 ) -> Cell:
-    """A pass where there is no problem, else a fail that says it. Values without spread prove nothing."""
+    """A pass where there is no problem, else a fail that says it. Values without spread prove nothing.
+
+    `more` is said behind the interval.
+    """
     status: Status = "fail" if problem else "pass"
     code, says, next_step = ("RULE-FAILED" if problem else "RULE-HOLDS"), problem or "holds", ""
     if problem is None and (flat := flatness(rule, sample)):
@@ -31,7 +40,9 @@ def verdict(
         against=against.name if isinstance(against, Condition) else against,
         status=status,
         code=code,
-        says=f"{says}: {_quantity(rule, against)} {describe(interval)}" + (f"; {sample.about}" if sample.about else ""),
+        says="; ".join(
+            [f"{says}: {_quantity(rule, against)} {describe(interval)}", *filter(None, (more, sample.about))]
+        ),
         next_step=next_step,
         evidence=sample.located.path,
         unit=sample.card.unit,
@@ -49,7 +60,7 @@ def flatness(rule: Rule, sample: Sample) -> tuple[Status, str, str, str] | None:
     if not sample.card.continuous or not sample.flat:
         return None
     says = f"every unit of the continuous '{rule.metric}' has the same value, so nothing shows its spread"
-    return "inconclusive", "EV-ZERO-WIDTH", says, "check that the seeds are different runs"
+    return "inconclusive", "EV-ZERO-WIDTH", says, NO_SPREAD
 
 
 def _quantity(rule: Rule, against: Condition | str | None) -> str:
